@@ -1,0 +1,268 @@
+//! Datasets: what there is, where it lies, and its items in memory.
+
+mod idx;
+mod locate;
+
+use std::path::{Path, PathBuf};
+
+use models::Shape;
+use sha2::{Digest, Sha256};
+
+use crate::error::{Error, Result};
+use crate::experiment::{DatasetSpec, Scale};
+use crate::split::Pool;
+
+pub use locate::{DATA_VARIABLE, data_folder};
+
+/// A dataset that an experiment can name: four IDX files, official training and test set.
+#[derive(Debug)]
+pub struct Source {
+    /// The `name` under `[dataset]`, and the folder's.
+    pub name: &'static str,
+    /// What it is, in one line.
+    pub summary: &'static str,
+    /// Who made it, and under which licence it is here or can be had.
+    pub attribution: &'static str,
+    /// Where to get it, if it isn't here.
+    pub remedy: &'static str,
+    /// The files: training images and labels, test images and labels.
+    files: [idx::File; 4],
+}
+
+/// All datasets.
+pub const SOURCES: &[Source] = &[
+    Source {
+        name: "mnist",
+        summary: "handwritten digits",
+        attribution: "Yann LeCun, Corinna Cortes, Christopher J. C. Burges; CC BY-SA 3.0",
+        remedy: "fetch the file from ossci-datasets.s3.amazonaws.com/mnist/ \
+                 or storage.googleapis.com/cvdf-datasets/mnist/",
+        files: idx::files(
+            [
+                "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+                "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+                "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+                "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
+            ],
+            (60_000, 10_000),
+        ),
+    },
+    Source {
+        name: "fashion-mnist",
+        summary: "pictures of clothes, drop-in for MNIST; not in this repository",
+        attribution: "Han Xiao, Kashif Rasul, Roland Vollgraf (Zalando SE); MIT licence",
+        remedy: "take the four files from the Debian package dataset-fashion-mnist \
+                 or from github.com/zalandoresearch/fashion-mnist, \
+                 put them into a folder `fashion-mnist` and name its parent by --data",
+        files: idx::files(
+            [
+                "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
+                "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
+                "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
+                "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
+            ],
+            (60_000, 10_000),
+        ),
+    },
+];
+
+/// The names of all datasets.
+pub fn names() -> Vec<&'static str> {
+    SOURCES.iter().map(|source| source.name).collect()
+}
+
+/// A dataset in memory: items of the chosen classes, the official training set first.
+#[derive(Clone, Debug)]
+pub struct Dataset {
+    /// Its name.
+    pub name: String,
+    /// The shape of one item.
+    pub shape: Shape,
+    /// What each class is called.
+    pub class_names: Vec<String>,
+    /// Class of every item, in `0..class_names.len()`.
+    pub labels: Vec<u32>,
+    /// Items before this are the official training set.
+    pub train_len: usize,
+    /// Hash of the data as loaded, all classes.
+    pub sha256: String,
+    /// Item after item, one byte per pixel.
+    pixels: Vec<u8>,
+}
+
+impl Dataset {
+    /// A dataset made in memory: `pixels` holds items of `shape`, one label each, the first `train_len` of them the
+    /// training set.
+    ///
+    /// # Panics
+    /// If the parts don't fit together: a defect of the caller.
+    pub fn from_parts(
+        name: &str,
+        shape: Shape,
+        pixels: Vec<u8>,
+        labels: Vec<u32>,
+        train_len: usize,
+    ) -> Dataset {
+        assert_eq!(pixels.len(), labels.len() * shape.len(), "one label per item");
+        assert!(train_len <= labels.len(), "the training set is part of the items");
+        let classes = labels.iter().max().map_or(0, |&max| max + 1);
+        let mut hash = Sha256::new();
+        hash.update(&pixels);
+        labels.iter().for_each(|label| hash.update(label.to_le_bytes()));
+        Dataset {
+            name: name.to_owned(),
+            shape,
+            class_names: (0..classes).map(|class| class.to_string()).collect(),
+            labels,
+            train_len,
+            sha256: idx::hex(&hash.finalize()),
+            pixels,
+        }
+    }
+
+    /// Loads what `spec` names from `folder` (the data folder; each dataset lies in its own folder there, or in
+    /// `folder` itself).
+    ///
+    /// # Errors
+    /// [`Error::Input`] naming the file that is missing, damaged or not what it should be, or the class that isn't.
+    pub fn load(spec: &DatasetSpec, folder: &Path) -> Result<Dataset> {
+        let source = SOURCES
+            .iter()
+            .find(|source| source.name == spec.name)
+            .ok_or_else(|| Error::input(format!("unknown dataset {:?}", spec.name)))?;
+        let all = source.load(folder)?;
+        match &spec.classes {
+            Some(classes) => all.choose(classes),
+            None => Ok(all),
+        }
+    }
+
+    /// The labels, for splitting.
+    pub fn pool(&self) -> Pool<'_> {
+        Pool { labels: &self.labels, classes: self.class_names.len(), train_len: self.train_len }
+    }
+
+    /// Items per class: in the official training set, and in the test set.
+    pub fn class_counts(&self) -> (Vec<usize>, Vec<usize>) {
+        let count = |labels: &[u32]| {
+            let mut counts = vec![0; self.class_names.len()];
+            labels.iter().for_each(|&label| counts[label as usize] += 1);
+            counts
+        };
+        (count(&self.labels[..self.train_len]), count(&self.labels[self.train_len..]))
+    }
+
+    /// The values of `items`, row after row.
+    pub fn gather(&self, items: &[u32], scale: Scale) -> Vec<f32> {
+        let size = self.shape.len();
+        let mut values = Vec::with_capacity(items.len() * size);
+        for &item in items {
+            let pixels = &self.pixels[item as usize * size..(item as usize + 1) * size];
+            match scale {
+                Scale::Unit => values.extend(pixels.iter().map(|&p| f32::from(p) / 255.0)),
+                Scale::Raw => values.extend(pixels.iter().map(|&p| f32::from(p))),
+            }
+        }
+        values
+    }
+
+    /// The labels of `items`.
+    pub fn gather_labels(&self, items: &[u32]) -> Vec<u32> {
+        items.iter().map(|&item| self.labels[item as usize]).collect()
+    }
+
+    /// Held-out items whose pixels equal those of a training item, by content; `(training, test)` pairs.
+    pub fn duplicates_across_sets(&self) -> Vec<(u32, u32)> {
+        let size = self.shape.len();
+        let item = |i: usize| &self.pixels[i * size..(i + 1) * size];
+        let mut first = std::collections::BTreeMap::new();
+        for i in (0..self.train_len).rev() {
+            first.insert(item(i), i as u32);
+        }
+        (self.train_len..self.labels.len())
+            .filter_map(|i| first.get(item(i)).map(|&twin| (twin, i as u32)))
+            .collect()
+    }
+
+    /// Keeps the items of `classes`, which become classes 0, 1, … in that order.
+    fn choose(self, classes: &[u32]) -> Result<Dataset> {
+        if let Some(class) = classes.iter().find(|&&class| class as usize >= self.class_names.len())
+        {
+            return Err(Error::input(format!(
+                "dataset {:?} has no class {class}, its classes are 0..{}",
+                self.name,
+                self.class_names.len() - 1
+            )));
+        }
+        let position = |label: u32| classes.iter().position(|&class| class == label);
+        let kept: Vec<usize> =
+            (0..self.labels.len()).filter(|&i| position(self.labels[i]).is_some()).collect();
+        let size = self.shape.len();
+        let mut pixels = Vec::with_capacity(kept.len() * size);
+        for &i in &kept {
+            pixels.extend_from_slice(&self.pixels[i * size..(i + 1) * size]);
+        }
+        Ok(Dataset {
+            class_names: classes.iter().map(|&c| self.class_names[c as usize].clone()).collect(),
+            labels: kept
+                .iter()
+                .filter_map(|&i| position(self.labels[i]).map(|class| class as u32))
+                .collect(),
+            train_len: kept.iter().filter(|&&i| i < self.train_len).count(),
+            pixels,
+            ..self
+        })
+    }
+}
+
+impl Source {
+    /// The folder under `data` that holds this dataset's files, if one does.
+    pub fn folder(&self, data: &Path) -> Option<PathBuf> {
+        [data.join(self.name), data.to_owned()]
+            .into_iter()
+            .find(|f| self.files[0].path(f).is_some())
+    }
+
+    /// The files' names and the SHA-256 of their uncompressed bytes.
+    pub fn hashes(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
+        self.files.iter().map(|file| (file.name, file.sha256))
+    }
+
+    /// Loads all classes.
+    ///
+    /// # Errors
+    /// As [`Dataset::load`].
+    pub fn load(&self, data: &Path) -> Result<Dataset> {
+        let folder = self.folder(data).ok_or_else(|| {
+            Error::input(format!(
+                "dataset {:?} is not in {}: {}",
+                self.name,
+                data.display(),
+                self.remedy
+            ))
+        })?;
+        let [train_images, train_labels, test_images, test_labels] = &self.files;
+        let train = idx::load_pair(&folder, train_images, train_labels, self.remedy)?;
+        let test = idx::load_pair(&folder, test_images, test_labels, self.remedy)?;
+        if train.shape != test.shape {
+            return Err(Error::input(format!(
+                "{}: training images are {} and test images {}",
+                folder.display(),
+                train.shape,
+                test.shape
+            )));
+        }
+        let mut hash = Sha256::new();
+        self.files.iter().for_each(|file| hash.update(file.sha256));
+        let train_len = train.labels.len();
+        Ok(Dataset {
+            name: self.name.to_owned(),
+            shape: train.shape,
+            class_names: (0..10).map(|class| class.to_string()).collect(),
+            labels: [train.labels, test.labels].concat(),
+            train_len,
+            sha256: idx::hex(&hash.finalize()),
+            pixels: [train.pixels, test.pixels].concat(),
+        })
+    }
+}

@@ -1,0 +1,157 @@
+//! What a sweep ran on: for the reader who gets other numbers. No user, host or path.
+
+use std::process::Command;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use serde::Serialize;
+
+/// The content of `environment.toml`.
+#[derive(Debug, Serialize)]
+pub struct Environment {
+    version: &'static str,
+    commit: String,
+    dirty: Option<bool>,
+    rustc: &'static str,
+    target: &'static str,
+    profile: &'static str,
+    features: Vec<&'static str>,
+    os: &'static str,
+    cpu: String,
+    vector_features: Vec<&'static str>,
+    cores: usize,
+    memory_mib: Option<u64>,
+    device: String,
+    jobs: usize,
+    started: String,
+    ended: String,
+}
+
+/// Seconds since 1970, for [`Environment::new`].
+#[expect(
+    clippy::disallowed_methods,
+    reason = "provenance: when a sweep ran; no result depends on it"
+)]
+pub fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_secs())
+}
+
+impl Environment {
+    /// Asks the machine.
+    pub fn new(device: nn::Device, jobs: usize, started: u64) -> Self {
+        let commit = git(&["rev-parse", "HEAD"]);
+        Environment {
+            version: env!("CARGO_PKG_VERSION"),
+            dirty: commit
+                .as_ref()
+                .and_then(|_| git(&["status", "--porcelain"]))
+                .map(|s| !s.is_empty()),
+            commit: commit.unwrap_or_else(|| "unknown".into()),
+            rustc: env!("BENCH_RUSTC"),
+            target: env!("BENCH_TARGET"),
+            profile: if cfg!(debug_assertions) { "dev" } else { "release" },
+            features: [("cuda", cfg!(feature = "cuda")), ("metal", cfg!(feature = "metal"))]
+                .into_iter()
+                .filter_map(|(name, on)| on.then_some(name))
+                .collect(),
+            os: std::env::consts::OS,
+            cpu: cpu().unwrap_or_else(|| "unknown".into()),
+            vector_features: vector_features(),
+            cores: std::thread::available_parallelism().map_or(1, usize::from),
+            memory_mib: proc_value("/proc/meminfo", "MemTotal")
+                .and_then(|v| v.trim_end_matches(" kB").parse::<u64>().ok())
+                .map(|kib| kib / 1024),
+            device: device.to_string(),
+            jobs,
+            started: utc(started),
+            ended: utc(now()),
+        }
+    }
+
+    /// The file's text.
+    pub fn to_text(&self) -> String {
+        let body = toml::to_string(self).unwrap_or_default();
+        format!("# What the last `bench sweep` into this folder ran on.\n{body}")
+    }
+}
+
+fn git(arguments: &[&str]) -> Option<String> {
+    let output =
+        Command::new("git").args(arguments).output().ok().filter(|o| o.status.success())?;
+    Some(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+}
+
+fn cpu() -> Option<String> {
+    proc_value("/proc/cpuinfo", "model name")
+}
+
+/// The value of `key: value` in one of Linux's description files; `None` elsewhere.
+fn proc_value(path: &str, key: &str) -> Option<String> {
+    let text = std::fs::read_to_string(path).ok()?;
+    let line = text.lines().find(|line| line.starts_with(key))?;
+    Some(line.split_once(':')?.1.trim().to_owned())
+}
+
+#[cfg(target_arch = "x86_64")]
+fn vector_features() -> Vec<&'static str> {
+    [
+        ("avx2", is_x86_feature_detected!("avx2")),
+        ("fma", is_x86_feature_detected!("fma")),
+        ("avx512f", is_x86_feature_detected!("avx512f")),
+    ]
+    .into_iter()
+    .filter_map(|(name, there)| there.then_some(name))
+    .collect()
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn vector_features() -> Vec<&'static str> {
+    if cfg!(target_feature = "neon") { vec!["neon"] } else { Vec::new() }
+}
+
+/// Seconds since 1970 as `2017-06-04T12:00:00Z`.
+fn utc(seconds: u64) -> String {
+    let (days, rest) = (seconds / 86_400, seconds % 86_400);
+    let (year, month, day) = civil(days as i64);
+    format!(
+        "{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}Z",
+        rest / 3600,
+        rest / 60 % 60,
+        rest % 60
+    )
+}
+
+/// Days since 1970 as a date (Hinnant, "chrono-compatible low-level date algorithms", `civil_from_days`).
+fn civil(days: i64) -> (i64, i64, i64) {
+    let shifted = days + 719_468;
+    let era = shifted.div_euclid(146_097);
+    let day_of_era = shifted.rem_euclid(146_097);
+    let year_of_era =
+        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month + 2) / 5 + 1;
+    let month = if month < 10 { month + 3 } else { month - 9 };
+    (year_of_era + era * 400 + i64::from(month <= 2), month, day)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_are_right() {
+        // date -u -d @… +%FT%TZ
+        assert_eq!(utc(0), "1970-01-01T00:00:00Z");
+        assert_eq!(utc(951_827_696), "2000-02-29T12:34:56Z");
+        assert_eq!(utc(1_496_534_400), "2017-06-04T00:00:00Z");
+    }
+
+    #[test]
+    fn names_no_user_host_or_path() {
+        let text = Environment::new(nn::Device::Cpu, 2, 0).to_text();
+        assert!(!text.contains('/') || text.lines().all(|l| !l.contains("= \"/")), "{text}");
+        if let Ok(home) = std::env::var("HOME") {
+            assert!(home.len() < 2 || !text.contains(&home), "{text}");
+        }
+    }
+}

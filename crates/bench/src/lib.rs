@@ -1,0 +1,36 @@
+//! The benchmark harness: plans an experiment's trials, runs them, keeps their records, and shows what came out.
+//!
+//! ```text
+//! experiment file -> Experiment -> plan -> minus what the store holds -> split -> fit -> predict -> Record -> store
+//!   -> tables -> Summary -> figures, README
+//! ```
+//!
+//! `plan`, `split`, `stratify`, `seed` and `summary` are pure; only `store` touches a results folder's journal and
+//! tables.
+
+pub mod cli;
+pub mod cmd;
+pub mod data;
+pub mod device;
+pub mod environment;
+pub mod error;
+pub mod experiment;
+pub mod experiment_file;
+pub mod figures;
+pub mod files;
+pub mod output;
+pub mod panics;
+pub mod plan;
+pub mod progress;
+pub mod publish;
+pub mod record;
+pub mod seed;
+pub mod show;
+pub mod split;
+pub mod store;
+pub mod stratify;
+pub mod summary;
+pub mod sweep;
+pub mod toml_section;
+pub mod trial;
+pub mod workspace;

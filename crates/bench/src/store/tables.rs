@@ -1,0 +1,275 @@
+//! The CSV files of a results folder: scores, timings and per-item correctness, by model.
+
+use std::collections::BTreeMap;
+use std::io::{Read, Write};
+use std::path::Path;
+
+use csv::{Reader, ReaderBuilder, Writer};
+use flate2::read::GzDecoder;
+use flate2::{Compression, GzBuilder};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+use crate::error::{Error, Result};
+use crate::files;
+use crate::plan::TrialKey;
+use crate::record::{Correctness, Outcome, Record, Status, Timing};
+
+/// Larger tables than this are refused when unpacked, so that a foreign file can't fill the memory.
+const UNPACK_LIMIT: u64 = 4 << 30;
+
+/// A row of `scores/<model>.csv`. New columns go behind the last.
+#[derive(Debug, Serialize, Deserialize)]
+struct ScoreRow {
+    model: String,
+    n: u32,
+    repeat: u32,
+    fold: u32,
+    seed: u64,
+    status: String,
+    n_train: u32,
+    n_test: u32,
+    n_correct: Option<u32>,
+    accuracy: Option<f64>,
+    log_loss: Option<f64>,
+    brier: Option<f64>,
+    train_accuracy: Option<f64>,
+    train_loss: Option<f64>,
+    steps: Option<u64>,
+    reason: String,
+}
+
+/// A row of `timings/<model>.csv`, in seconds.
+#[derive(Debug, Serialize, Deserialize)]
+struct TimingRow {
+    model: String,
+    n: u32,
+    repeat: u32,
+    fold: u32,
+    fit_seconds: f64,
+    fit_cpu_seconds: f64,
+    predict_seconds: f64,
+    predict_cpu_seconds: f64,
+}
+
+/// A row of `predictions/<model>.csv.gz`.
+#[derive(Debug, Serialize, Deserialize)]
+struct PredictionRow {
+    n: u32,
+    repeat: u32,
+    fold: u32,
+    /// One bit per item of the split, in the order of `items.csv.gz`, first item in the lowest bit of the first byte.
+    correct: String,
+}
+
+/// A row of `predictions/items.csv.gz`.
+#[derive(Debug, Serialize, Deserialize)]
+struct ItemsRow {
+    repeat: u32,
+    fold: u32,
+    /// Positions in the dataset, training set first, with spaces between.
+    items: String,
+}
+
+/// The held-out items of every `(repeat, fold)`.
+pub type Items = BTreeMap<(u32, u32), Vec<u32>>;
+
+/// Writes the three files of one model; `records` are in plan order.
+///
+/// # Errors
+/// [`Error::Io`].
+pub fn write_model(folder: &Path, model: &str, records: &[&Record]) -> Result<()> {
+    let [scores, timings, predictions] = paths(folder, model);
+    files::write_whole(&scores, &table(&scores, records.iter().map(|r| score_row(r)))?)?;
+    let timed = records.iter().filter_map(|r| timing_row(r));
+    files::write_whole(&timings, &table(&timings, timed)?)?;
+    let bits = records.iter().filter_map(|r| prediction_row(r));
+    files::write_whole(&predictions, &gzip(&predictions, &table(&predictions, bits)?)?)
+}
+
+/// Writes the held-out items of the splits.
+///
+/// # Errors
+/// [`Error::Io`].
+pub fn write_items(folder: &Path, items: &Items) -> Result<()> {
+    let path = items_path(folder);
+    let rows = items.iter().map(|(&(repeat, fold), items)| ItemsRow {
+        repeat,
+        fold,
+        items: items.iter().map(u32::to_string).collect::<Vec<_>>().join(" "),
+    });
+    files::write_whole(&path, &gzip(&path, &table(&path, rows)?)?)
+}
+
+/// Reads back what [`write_items`] wrote; empty if it isn't there.
+///
+/// # Errors
+/// [`Error::Io`] naming the file.
+pub fn read_items(folder: &Path) -> Result<Items> {
+    let path = items_path(folder);
+    let mut items = Items::new();
+    for row in read_gzip::<ItemsRow>(&path)?.unwrap_or_default() {
+        let list: Option<Vec<u32>> = row.items.split_whitespace().map(|i| i.parse().ok()).collect();
+        let list = list.ok_or_else(|| Error::io(&path, "items must be whole numbers"))?;
+        items.insert((row.repeat, row.fold), list);
+    }
+    Ok(items)
+}
+
+/// Reads the records of one model from its files; empty if it has none.
+///
+/// # Errors
+/// [`Error::Io`] naming the file and what is wrong in it.
+pub fn read_model(folder: &Path, model: &str) -> Result<Vec<Record>> {
+    let [scores, timings, predictions] = paths(folder, model);
+    let key = |n, repeat, fold| TrialKey { model: model.to_owned(), n, repeat, fold };
+    let timed: BTreeMap<TrialKey, Timing> = read_plain::<TimingRow>(&timings)?
+        .unwrap_or_default()
+        .into_iter()
+        .map(|row| (key(row.n, row.repeat, row.fold), timing(&row)))
+        .collect();
+    let mut bits: BTreeMap<TrialKey, String> = read_gzip::<PredictionRow>(&predictions)?
+        .unwrap_or_default()
+        .into_iter()
+        .map(|row| (key(row.n, row.repeat, row.fold), row.correct))
+        .collect();
+    read_plain::<ScoreRow>(&scores)?
+        .unwrap_or_default()
+        .into_iter()
+        .map(|row| {
+            let key = key(row.n, row.repeat, row.fold);
+            let correct = bits.remove(&key);
+            let outcome = outcome(&row, correct.as_deref())
+                .map_err(|why| Error::io(&scores, format!("{key}: {why}")))?;
+            Ok(Record { timing: timed.get(&key).copied(), key, outcome })
+        })
+        .collect()
+}
+
+fn paths(folder: &Path, model: &str) -> [std::path::PathBuf; 3] {
+    [
+        folder.join("scores").join(format!("{model}.csv")),
+        folder.join("timings").join(format!("{model}.csv")),
+        folder.join("predictions").join(format!("{model}.csv.gz")),
+    ]
+}
+
+fn items_path(folder: &Path) -> std::path::PathBuf {
+    // The leading underscore keeps it apart from every model: their names begin with a letter or digit.
+    folder.join("predictions").join("_items.csv.gz")
+}
+
+fn score_row(record: &Record) -> ScoreRow {
+    let Record { key, outcome, .. } = record;
+    ScoreRow {
+        model: key.model.clone(),
+        n: key.n,
+        repeat: key.repeat,
+        fold: key.fold,
+        seed: outcome.seed,
+        status: outcome.status.name().to_owned(),
+        n_train: outcome.n_train,
+        n_test: outcome.n_test,
+        n_correct: outcome.correct.as_ref().map(|c| c.count() as u32),
+        accuracy: outcome.accuracy(),
+        log_loss: outcome.log_loss,
+        brier: outcome.brier,
+        train_accuracy: outcome.train_accuracy,
+        train_loss: outcome.train_loss,
+        steps: outcome.steps,
+        reason: outcome.reason.clone(),
+    }
+}
+
+fn timing_row(record: &Record) -> Option<TimingRow> {
+    let (key, timing) = (&record.key, record.timing?);
+    // Microseconds are finer than any clock that could repeat them.
+    let round = |seconds: f64| (seconds * 1e6).round() / 1e6;
+    Some(TimingRow {
+        model: key.model.clone(),
+        n: key.n,
+        repeat: key.repeat,
+        fold: key.fold,
+        fit_seconds: round(timing.fit),
+        fit_cpu_seconds: round(timing.fit_cpu),
+        predict_seconds: round(timing.predict),
+        predict_cpu_seconds: round(timing.predict_cpu),
+    })
+}
+
+fn timing(row: &TimingRow) -> Timing {
+    Timing {
+        fit: row.fit_seconds,
+        fit_cpu: row.fit_cpu_seconds,
+        predict: row.predict_seconds,
+        predict_cpu: row.predict_cpu_seconds,
+    }
+}
+
+fn prediction_row(record: &Record) -> Option<PredictionRow> {
+    let TrialKey { n, repeat, fold, .. } = record.key;
+    let correct = record.outcome.correct.as_ref()?.to_hex();
+    Some(PredictionRow { n, repeat, fold, correct })
+}
+
+fn outcome(row: &ScoreRow, correct: Option<&str>) -> std::result::Result<Outcome, String> {
+    let status =
+        Status::from_name(&row.status).ok_or_else(|| format!("unknown status {:?}", row.status))?;
+    let correct = match (status, correct) {
+        (Status::Ok, Some(hex)) => Some(
+            Correctness::from_hex(hex, row.n_test as usize)
+                .filter(|c| Some(c.count() as u32) == row.n_correct)
+                .ok_or("its predictions contradict its score")?,
+        ),
+        (Status::Ok, None) => return Err("its predictions are missing".into()),
+        _ => None,
+    };
+    Ok(Outcome {
+        seed: row.seed,
+        status,
+        n_train: row.n_train,
+        n_test: row.n_test,
+        correct,
+        log_loss: row.log_loss,
+        brier: row.brier,
+        train_accuracy: row.train_accuracy,
+        train_loss: row.train_loss,
+        steps: row.steps,
+        reason: row.reason.clone(),
+    })
+}
+
+/// Rows as CSV with a header.
+pub(crate) fn table<R: Serialize>(path: &Path, rows: impl Iterator<Item = R>) -> Result<Vec<u8>> {
+    let mut writer = Writer::from_writer(Vec::new());
+    for row in rows {
+        writer.serialize(row).map_err(|error| Error::io(path, error))?;
+    }
+    writer.into_inner().map_err(|error| Error::io(path, error))
+}
+
+/// The same bytes for the same input: no name, no time, no system in the header.
+fn gzip(path: &Path, bytes: &[u8]) -> Result<Vec<u8>> {
+    let mut encoder =
+        GzBuilder::new().mtime(0).operating_system(255).write(Vec::new(), Compression::best());
+    encoder.write_all(bytes).and_then(|()| encoder.finish()).map_err(|error| Error::io(path, error))
+}
+
+fn read_plain<R: DeserializeOwned>(path: &Path) -> Result<Option<Vec<R>>> {
+    match files::read_if_there(path)? {
+        Some(text) => rows(path, Reader::from_reader(text.as_bytes())).map(Some),
+        None => Ok(None),
+    }
+}
+
+fn read_gzip<R: DeserializeOwned>(path: &Path) -> Result<Option<Vec<R>>> {
+    if !path.is_file() {
+        return Ok(None);
+    }
+    let file = std::fs::File::open(path).map_err(|error| Error::io(path, error))?;
+    let limited = GzDecoder::new(file).take(UNPACK_LIMIT);
+    rows(path, ReaderBuilder::new().from_reader(limited)).map(Some)
+}
+
+fn rows<R: DeserializeOwned>(path: &Path, mut reader: Reader<impl Read>) -> Result<Vec<R>> {
+    reader.deserialize().map(|row| row.map_err(|error| Error::io(path, error))).collect()
+}

@@ -1,0 +1,204 @@
+//! From records to one row per model and n: mean accuracy with an interval that says what it covers.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use stats::effective::{self, Accuracy, Covers};
+
+use crate::error::{Error, Result};
+use crate::plan::TrialKey;
+use crate::record::{Record, Status};
+use crate::store::{Items, Lock, Results};
+
+/// The level of all intervals in summaries and figures.
+pub const LEVEL: f64 = 0.95;
+
+/// One model at one n.
+#[derive(Clone, Debug)]
+pub struct Cell {
+    /// The model's label.
+    pub model: String,
+    /// Training-set size.
+    pub n: u32,
+    /// Trials there are.
+    pub trials: usize,
+    /// Trials that are ok; the rest of the cell is about these.
+    pub ok: usize,
+    /// Mean accuracy and interval; `None` if no trial is ok.
+    pub accuracy: Option<Accuracy>,
+    /// Accuracy of each ok trial, in plan order.
+    pub by_trial: Vec<f64>,
+    /// Mean accuracy on the training examples.
+    pub train_accuracy: Option<f64>,
+    /// Mean log loss on the training examples, for models with probabilities.
+    pub train_loss: Option<f64>,
+    /// Mean log loss on held-out items, for models with probabilities.
+    pub log_loss: Option<f64>,
+    /// Mean Brier score on held-out items, for models with probabilities.
+    pub brier: Option<f64>,
+    /// Median gradient steps, for models that take any.
+    pub steps: Option<f64>,
+    /// Median wall seconds of a fit; not part of `summary.csv`, since no two runs agree in it.
+    pub fit_seconds: Option<f64>,
+}
+
+/// All cells, models in the order of the lock, n ascending.
+#[derive(Clone, Debug)]
+pub struct Summary {
+    /// The cells.
+    pub cells: Vec<Cell>,
+}
+
+impl Summary {
+    /// Sums up results.
+    ///
+    /// # Errors
+    /// [`Error::Input`] if predictions and held-out items don't belong together.
+    pub fn new(results: &Results) -> Result<Summary> {
+        let mut by_cell: BTreeMap<(&str, u32), Vec<&Record>> = BTreeMap::new();
+        for (key, record) in &results.records {
+            by_cell.entry((&key.model, key.n)).or_default().push(record);
+        }
+        let mut cells = Vec::new();
+        for model in &results.lock.models {
+            for (&(_, n), records) in by_cell.range((&*model.name, 0)..=(&*model.name, u32::MAX)) {
+                cells.push(cell(&results.lock, &results.items, &model.name, n, records)?);
+            }
+        }
+        Ok(Summary { cells })
+    }
+
+    /// The sizes that occur, ascending.
+    pub fn sizes(&self) -> Vec<u32> {
+        let mut sizes: Vec<u32> = self.cells.iter().map(|cell| cell.n).collect();
+        sizes.sort_unstable();
+        sizes.dedup();
+        sizes
+    }
+
+    /// The models that occur, in order.
+    pub fn models(&self) -> Vec<&str> {
+        let mut models: Vec<&str> = self.cells.iter().map(|cell| &*cell.model).collect();
+        models.dedup();
+        models
+    }
+
+    /// The cell of `model` at `n`.
+    pub fn cell(&self, model: &str, n: u32) -> Option<&Cell> {
+        self.cells.iter().find(|cell| cell.model == model && cell.n == n)
+    }
+}
+
+fn cell(lock: &Lock, items: &Items, model: &str, n: u32, records: &[&Record]) -> Result<Cell> {
+    let ok: Vec<&Record> =
+        records.iter().copied().filter(|r| r.outcome.status == Status::Ok).collect();
+    let median = |values: Vec<f64>| stats::quantile::median(&values).ok();
+    Ok(Cell {
+        model: model.to_owned(),
+        n,
+        trials: records.len(),
+        ok: ok.len(),
+        accuracy: accuracy(lock, items, &ok)?,
+        by_trial: ok.iter().filter_map(|r| r.outcome.accuracy()).collect(),
+        train_accuracy: mean(ok.iter().filter_map(|r| r.outcome.train_accuracy)),
+        train_loss: mean(ok.iter().filter_map(|r| r.outcome.train_loss)),
+        log_loss: mean(ok.iter().filter_map(|r| r.outcome.log_loss)),
+        brier: mean(ok.iter().filter_map(|r| r.outcome.brier)),
+        steps: median(ok.iter().filter_map(|r| r.outcome.steps).map(|s| s as f64).collect()),
+        fit_seconds: median(ok.iter().filter_map(|r| r.timing).map(|t| t.fit).collect()),
+    })
+}
+
+/// The mean over all scored items, with the interval of the protocol's design.
+fn accuracy(lock: &Lock, items: &Items, ok: &[&Record]) -> Result<Option<Accuracy>> {
+    if ok.is_empty() {
+        return Ok(None);
+    }
+    let bits: Vec<Vec<bool>> =
+        ok.iter().filter_map(|r| Some(r.outcome.correct.as_ref()?.unpack())).collect();
+    let accuracy = if lock.protocol.kind == "holdout" {
+        effective::holdout(&bits, LEVEL)
+    } else {
+        let trials: Vec<effective::Trial<'_>> = ok
+            .iter()
+            .zip(&bits)
+            .map(|(record, correct)| {
+                let TrialKey { repeat, fold, .. } = record.key;
+                let items = items.get(&(repeat, fold)).ok_or_else(|| missing_items(&record.key))?;
+                Ok(effective::Trial { repeat, fold, items, correct })
+            })
+            .collect::<Result<_>>()?;
+        effective::repeated_cv(&trials, LEVEL)
+    };
+    let of = &ok[0].key;
+    accuracy.map(Some).map_err(|error| Error::input(format!("{}, n = {}: {error}", of.model, of.n)))
+}
+
+fn missing_items(key: &TrialKey) -> Error {
+    Error::input(format!("predictions/_items.csv.gz lacks the held-out items of {key}"))
+}
+
+fn mean(values: impl Iterator<Item = f64>) -> Option<f64> {
+    let (count, sum) = values.fold((0usize, 0.0), |(count, sum), value| (count + 1, sum + value));
+    (count > 0).then(|| sum / count as f64)
+}
+
+/// What an interval's level speaks of, as it stands in `summary.csv`.
+pub fn coverage(covers: Covers) -> &'static str {
+    match covers {
+        Covers::DrawsAndItems => "draws and items",
+        Covers::Items => "items",
+    }
+}
+
+/// A row of `summary.csv`. New columns go behind the last.
+#[derive(Debug, Serialize)]
+pub struct SummaryRow {
+    model: String,
+    n: u32,
+    trials: usize,
+    ok: usize,
+    accuracy: Option<f64>,
+    low: Option<f64>,
+    high: Option<f64>,
+    level: f64,
+    interval: &'static str,
+    covers: &'static str,
+    items: Option<usize>,
+    errors_per_thousand: Option<f64>,
+    train_accuracy: Option<f64>,
+    train_loss: Option<f64>,
+    log_loss: Option<f64>,
+    brier: Option<f64>,
+    steps: Option<f64>,
+}
+
+impl From<&Cell> for SummaryRow {
+    fn from(cell: &Cell) -> Self {
+        let accuracy = cell.accuracy.as_ref();
+        SummaryRow {
+            model: cell.model.clone(),
+            n: cell.n,
+            trials: cell.trials,
+            ok: cell.ok,
+            accuracy: accuracy.map(|a| digits(a.mean)),
+            low: accuracy.map(|a| digits(a.interval.lo)),
+            high: accuracy.map(|a| digits(a.interval.hi)),
+            level: LEVEL,
+            interval: "wilson at effective n",
+            covers: accuracy.map_or("", |a| coverage(a.covers)),
+            items: accuracy.map(|a| a.items),
+            errors_per_thousand: accuracy.map(|a| digits(1000.0 * (1.0 - a.mean))),
+            train_accuracy: cell.train_accuracy.map(digits),
+            train_loss: cell.train_loss.map(digits),
+            log_loss: cell.log_loss.map(digits),
+            brier: cell.brier.map(digits),
+            steps: cell.steps,
+        }
+    }
+}
+
+/// Eight decimals: finer than any study resolves, and coarser than what the last bits of a platform's functions move.
+fn digits(value: f64) -> f64 {
+    (value * 1e8).round() / 1e8
+}

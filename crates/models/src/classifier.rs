@@ -1,0 +1,269 @@
+//! What a model is to the harness: `fit` on a training set gives a fitted model, which predicts.
+//!
+//! A fitted model is another type than its classifier, so that predicting before fitting does not compile.
+
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// The shape of one example: `height × width × channels`, stored in that order (NHWC without the N).
+/// A table's row is `1 × columns × 1`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shape {
+    /// Rows of pixels; 1 for tables.
+    pub height: usize,
+    /// Columns of pixels; the number of features for tables.
+    pub width: usize,
+    /// Values per pixel; 1 for tables and grey images.
+    pub channels: usize,
+}
+
+impl Shape {
+    /// The shape of a table's row with `columns` features.
+    pub fn table(columns: usize) -> Self {
+        Shape { height: 1, width: columns, channels: 1 }
+    }
+
+    /// Values per example.
+    pub fn len(&self) -> usize {
+        self.height * self.width * self.channels
+    }
+
+    /// True if an example holds no value.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// True if examples are images, more than one pixel high and wide.
+    pub fn is_image(&self) -> bool {
+        self.height > 1 && self.width > 1
+    }
+}
+
+impl fmt::Display for Shape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}×{}×{}", self.height, self.width, self.channels)
+    }
+}
+
+/// Examples as a dense row-major matrix, one row per example.
+#[derive(Clone, Copy, Debug)]
+pub struct Features<'a> {
+    values: &'a [f32],
+    rows: usize,
+    shape: Shape,
+}
+
+impl<'a> Features<'a> {
+    /// Views `values` as examples of `shape`.
+    ///
+    /// # Panics
+    /// If `values` is not a whole number of examples, or the shape is empty: a defect of the caller.
+    pub fn new(values: &'a [f32], shape: Shape) -> Self {
+        assert!(!shape.is_empty(), "an example must hold at least one value");
+        assert_eq!(values.len() % shape.len(), 0, "values must be whole examples of {shape}");
+        Features { values, rows: values.len() / shape.len(), shape }
+    }
+
+    /// The number of examples.
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// The number of values per example.
+    pub fn columns(&self) -> usize {
+        self.shape.len()
+    }
+
+    /// The shape of one example.
+    pub fn shape(&self) -> Shape {
+        self.shape
+    }
+
+    /// All values, row after row.
+    pub fn values(&self) -> &'a [f32] {
+        self.values
+    }
+
+    /// Example `i`.
+    pub fn row(&self, i: usize) -> &'a [f32] {
+        &self.values[i * self.columns()..(i + 1) * self.columns()]
+    }
+}
+
+/// What a model learns from: examples, their labels in `0..classes`, and the number of classes of the task.
+#[derive(Clone, Copy, Debug)]
+pub struct TrainingSet<'a> {
+    features: Features<'a>,
+    labels: &'a [u32],
+    classes: usize,
+}
+
+impl<'a> TrainingSet<'a> {
+    /// Checks once, for all models, what every fit needs.
+    ///
+    /// # Errors
+    /// [`FitError::Refused`] if there are no rows, fewer than two classes, a class without an example,
+    /// or a value that is not finite; the message says which.
+    ///
+    /// # Panics
+    /// If there are not as many labels as rows, or a label is not below `classes`: a defect of the caller.
+    pub fn new(
+        features: Features<'a>,
+        labels: &'a [u32],
+        classes: usize,
+    ) -> Result<Self, FitError> {
+        assert_eq!(features.rows(), labels.len(), "one label per row");
+        assert!(labels.iter().all(|&l| (l as usize) < classes), "labels must be below {classes}");
+        if classes < 2 {
+            return Err(FitError::Refused(format!(
+                "{classes} class: a classifier needs two or more"
+            )));
+        }
+        let set = TrainingSet { features, labels, classes };
+        if let Some(class) = set.class_counts().iter().position(|&count| count == 0) {
+            return Err(FitError::Refused(format!(
+                "no example of class {class} among {} rows",
+                features.rows()
+            )));
+        }
+        if let Some(at) = features.values().iter().position(|v| !v.is_finite()) {
+            let (row, column) = (at / features.columns(), at % features.columns());
+            return Err(FitError::Refused(format!("row {row}, column {column} is not finite")));
+        }
+        Ok(set)
+    }
+
+    /// The examples.
+    pub fn features(&self) -> Features<'a> {
+        self.features
+    }
+
+    /// One label per example.
+    pub fn labels(&self) -> &'a [u32] {
+        self.labels
+    }
+
+    /// The number of classes of the task; each has at least one example.
+    pub fn classes(&self) -> usize {
+        self.classes
+    }
+
+    /// The number of examples.
+    pub fn rows(&self) -> usize {
+        self.labels.len()
+    }
+
+    /// Examples per class, indexed by label.
+    pub fn class_counts(&self) -> Vec<usize> {
+        let mut counts = vec![0; self.classes];
+        for &label in self.labels {
+            counts[label as usize] += 1;
+        }
+        counts
+    }
+}
+
+/// What surrounds one fit: its seed, the device to run on, and the flag that asks it to stop.
+#[derive(Clone, Copy, Debug)]
+pub struct FitContext<'a> {
+    /// Decides everything random in the fit; the same seed and data give the same model.
+    pub seed: u64,
+    /// Where nets are trained; models that know one device only ignore it.
+    pub device: nn::Device,
+    /// Set when the fit is to be given up (an interrupt, a time limit).
+    pub stop: &'a AtomicBool,
+}
+
+impl FitContext<'_> {
+    /// To be called now and then in long fits.
+    ///
+    /// # Errors
+    /// [`FitError::Stopped`] once the fit is to be given up.
+    pub fn check(&self) -> Result<(), FitError> {
+        if self.stop.load(Ordering::Relaxed) { Err(FitError::Stopped) } else { Ok(()) }
+    }
+}
+
+/// Why a fit or a prediction gave no result.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FitError {
+    /// The data can't be learnt by this model; says why and what would be needed.
+    #[error("{0}")]
+    Refused(String),
+    /// The loss or the parameters stopped being finite.
+    #[error("diverged: {0}")]
+    Diverged(String),
+    /// The model or the library under it failed.
+    #[error("{0}")]
+    Failed(String),
+    /// The fit was asked to stop.
+    #[error("stopped")]
+    Stopped,
+}
+
+/// A model with its settings, ready to be fitted.
+pub trait Classifier: Send + Sync + fmt::Debug {
+    /// Learns from `train`. The same training set and context give the same fitted model, bit for bit.
+    ///
+    /// # Errors
+    /// See [`FitError`].
+    fn fit(&self, train: &TrainingSet<'_>, context: &FitContext<'_>) -> Result<Fit, FitError>;
+}
+
+/// What a fit gives back.
+pub struct Fit {
+    /// The model, to predict with.
+    pub model: Box<dyn FittedClassifier>,
+    /// Gradient steps taken, for models that take any.
+    pub steps: Option<u64>,
+}
+
+impl Fit {
+    /// A fit without gradient steps.
+    pub fn new(model: impl FittedClassifier + 'static) -> Self {
+        Fit { model: Box::new(model), steps: None }
+    }
+}
+
+/// A model that has learnt.
+pub trait FittedClassifier: Send {
+    /// Predicts each row of `features`, which has the shape of the training examples.
+    ///
+    /// # Errors
+    /// See [`FitError`].
+    fn predict(&self, features: &Features<'_>) -> Result<Predictions, FitError>;
+}
+
+/// Predictions for some rows.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Predictions {
+    /// One label per row.
+    pub labels: Vec<u32>,
+    /// Row-major `rows × classes`, each row summing to 1; `None` if the model has no probabilities.
+    pub probabilities: Option<Vec<f32>>,
+}
+
+impl Predictions {
+    /// Labels alone.
+    pub fn labels(labels: Vec<u32>) -> Self {
+        Predictions { labels, probabilities: None }
+    }
+
+    /// Labels by the largest probability of each row; the first of equals.
+    pub fn from_probabilities(probabilities: Vec<f32>, classes: usize) -> Self {
+        let labels = probabilities.chunks_exact(classes).map(argmax::<f32>).collect();
+        Predictions { labels, probabilities: Some(probabilities) }
+    }
+}
+
+/// The index of the largest score, the first of equals; a score that can't be compared (NaN) never wins.
+pub fn argmax<T: PartialOrd>(scores: &[T]) -> u32 {
+    let mut best = 0;
+    for (i, score) in scores.iter().enumerate() {
+        let incomparable = scores[best].partial_cmp(&scores[best]).is_none();
+        if *score > scores[best] || incomparable {
+            best = i;
+        }
+    }
+    best as u32
+}

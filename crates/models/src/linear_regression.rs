@@ -1,0 +1,157 @@
+//! Least squares as a classifier: linear regression on ±1 or indicator targets.
+//!
+//! Two classes: targets -1 and +1, class 1 where the fitted value is above 0. More: one indicator target per class,
+//! the largest fitted value wins, the first of equals. With an intercept, and of all solutions the one of least
+//! norm, as in scikit-learn's `LinearRegression`. With `top_k = 10` it is the linear "Leekasso": the ten features
+//! of largest F, then least squares (Leek 2014 and 2017, simplystatistics.org).
+
+use ndarray::{Array2, Axis};
+
+use crate::classifier::{
+    Classifier, Features, Fit, FitContext, FitError, FittedClassifier, Predictions, TrainingSet,
+    argmax,
+};
+use crate::linear::{
+    Centred, LinearModel, PivotedCholesky, RowSpan, solve_lower, solve_positive_definite,
+};
+use crate::registry::Kind;
+use crate::select::{SELECTION, TOP_K, selected};
+use crate::settings::Settings;
+
+/// `kind = "linear-regression"`.
+pub(crate) const KIND: Kind = Kind {
+    name: "linear-regression",
+    summary: "least squares on ±1 or indicator targets; with top_k = 10 the linear Leekasso",
+    params: &[TOP_K, SELECTION],
+    build: |settings| Ok(Box::new(LinearRegression { settings: settings.clone() })),
+};
+
+#[derive(Debug)]
+struct LinearRegression {
+    settings: Settings,
+}
+
+impl Classifier for LinearRegression {
+    fn fit(&self, train: &TrainingSet<'_>, _: &FitContext<'_>) -> Result<Fit, FitError> {
+        let chosen = selected(&self.settings, train);
+        let centred = Centred::new(&train.features(), chosen.as_deref());
+        let mut targets = targets(train);
+        let Some(means) = targets.mean_axis(Axis(0)) else {
+            return Err(FitError::Refused("no rows to fit".to_owned()));
+        };
+        targets -= &means;
+        let weights = least_squares(&centred.x, &targets);
+        if weights.iter().any(|w| !w.is_finite()) {
+            return Err(FitError::Diverged("the least-squares weights are not finite".to_owned()));
+        }
+        Ok(Fit::new(FittedLinear { model: centred.model(weights, &means) }))
+    }
+}
+
+/// Rows × 1 of ±1 for two classes, rows × classes of indicators for more.
+fn targets(train: &TrainingSet<'_>) -> Array2<f64> {
+    if train.classes() == 2 {
+        let signs = train.labels().iter().map(|&l| if l == 1 { 1.0 } else { -1.0 });
+        return Array2::from_shape_vec((train.rows(), 1), signs.collect())
+            .unwrap_or_else(|_| unreachable!("one sign per row"));
+    }
+    indicators(train)
+}
+
+/// Rows × classes: 1 in the column of the row's class.
+pub(crate) fn indicators(train: &TrainingSet<'_>) -> Array2<f64> {
+    let mut y = Array2::zeros((train.rows(), train.classes()));
+    for (i, &label) in train.labels().iter().enumerate() {
+        y[[i, label as usize]] = 1.0;
+    }
+    y
+}
+
+/// The weights of least norm among those that minimise ‖X W - Y‖², for columns of X and Y that sum to 0.
+///
+/// One step of iterative refinement restores what squaring the condition number in the Gram matrix costs.
+fn least_squares(x: &Array2<f64>, y: &Array2<f64>) -> Array2<f64> {
+    let equations = if x.nrows() <= x.ncols() { Normal::by_rows(x) } else { Normal::by_columns(x) };
+    let weights = equations.solve(x, y);
+    let residual = y - &x.dot(&weights);
+    weights + equations.solve(x, &residual)
+}
+
+/// The normal equations, factored on the smaller side of X.
+enum Normal {
+    /// X = C Bᵀ in coordinates C of the span of its rows: W = B (CᵀC)⁻¹ CᵀY. Holds CᵀC.
+    Rows { span: RowSpan, square: Array2<f64> },
+    /// XᵀX = L Lᵀ, so X = Q Lᵀ with orthonormal Q: W = L (LᵀL)⁻¹ QᵀY, where QᵀY solves L_p u = (XᵀY)_p for the pivot
+    /// rows L_p. Holds LᵀL.
+    Columns { factor: PivotedCholesky, pivot_rows: Array2<f64>, square: Array2<f64> },
+}
+
+impl Normal {
+    fn by_rows(x: &Array2<f64>) -> Self {
+        let span = RowSpan::new(x);
+        let square = span.coordinates().t().dot(span.coordinates());
+        Normal::Rows { span, square }
+    }
+
+    fn by_columns(x: &Array2<f64>) -> Self {
+        let factor = PivotedCholesky::new(&x.t().dot(x));
+        let square = factor.factor.t().dot(&factor.factor);
+        Normal::Columns { pivot_rows: factor.pivot_rows(), factor, square }
+    }
+
+    fn solve(&self, x: &Array2<f64>, y: &Array2<f64>) -> Array2<f64> {
+        match self {
+            Normal::Rows { span, square } => {
+                let mut v = span.coordinates().t().dot(y);
+                solve_positive_definite(square, &mut v);
+                span.weights(x, &v)
+            }
+            Normal::Columns { factor, pivot_rows, square } => {
+                let mut u = x.t().dot(y).select(Axis(0), &factor.pivots);
+                solve_lower(pivot_rows, &mut u);
+                solve_positive_definite(square, &mut u);
+                factor.factor.dot(&u)
+            }
+        }
+    }
+}
+
+struct FittedLinear {
+    /// One output for two classes, one per class for more.
+    model: LinearModel,
+}
+
+impl FittedClassifier for FittedLinear {
+    fn predict(&self, features: &Features<'_>) -> Result<Predictions, FitError> {
+        let scores = self.model.scores(features);
+        let label = |row: ndarray::ArrayView1<'_, f64>| match row.len() {
+            1 => u32::from(row[0] > 0.0),
+            _ => argmax(&row.to_vec()),
+        };
+        Ok(Predictions::labels(scores.outer_iter().map(label).collect()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ndarray::array;
+
+    #[test]
+    fn minimum_norm_with_fewer_rows_than_columns() {
+        // numpy.linalg.lstsq(x, y): [0, 1/3, 2/3, 1/3], rank 2.
+        let x = array![[1.0, 0.0, 2.0, -1.0], [-1.0, 1.0, 0.0, 2.0], [0.0, -1.0, -2.0, -1.0]];
+        let w = least_squares(&x, &array![[1.0], [1.0], [-2.0]]);
+        let expected = array![[0.0], [1.0 / 3.0], [2.0 / 3.0], [1.0 / 3.0]];
+        assert!((&w - &expected).iter().all(|e| e.abs() < 1e-13), "{w}");
+    }
+
+    #[test]
+    fn minimum_norm_with_more_rows_than_independent_columns() {
+        // numpy.linalg.lstsq(x, y): [0.2, 0.4, 0], rank 2.
+        let x = array![[1.0, 2.0, 0.0], [-1.0, -2.0, 1.0], [2.0, 4.0, -1.0], [-2.0, -4.0, 0.0]];
+        let w = least_squares(&x, &array![[1.0], [-1.0], [2.0], [-2.0]]);
+        let expected = array![[0.2], [0.4], [0.0]];
+        assert!((&w - &expected).iter().all(|e| e.abs() < 1e-13), "{w}");
+    }
+}

@@ -1,0 +1,331 @@
+//! Model parameters: what a kind accepts, and the checked values of one model.
+//!
+//! Each kind declares its parameters as data ([`Param`]), so that one piece of code finds unknown keys,
+//! fills defaults, checks ranges, and prints `bench models` and the lock file.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// A value as an experiment file can hold it.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Value {
+    /// `true` or `false`.
+    Bool(bool),
+    /// A whole number.
+    Int(i64),
+    /// A number with a fraction or exponent.
+    Float(f64),
+    /// A string.
+    Text(String),
+    /// A list of values.
+    List(Vec<Value>),
+}
+
+impl fmt::Display for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Value::Bool(v) => write!(f, "{v}"),
+            Value::Int(v) => write!(f, "{v}"),
+            Value::Float(v) => write!(f, "{v:?}"),
+            Value::Text(v) => write!(f, "{v:?}"),
+            Value::List(values) => {
+                let items: Vec<String> = values.iter().map(Value::to_string).collect();
+                write!(f, "[{}]", items.join(", "))
+            }
+        }
+    }
+}
+
+/// A parameter's default, in a form that constants can hold.
+#[derive(Clone, Copy, Debug)]
+pub enum Default {
+    /// Left unset: the model does without.
+    Unset,
+    /// `true` or `false`.
+    Bool(bool),
+    /// A whole number.
+    Int(i64),
+    /// A number.
+    Float(f64),
+    /// A string.
+    Text(&'static str),
+    /// A list of whole numbers.
+    Ints(&'static [i64]),
+}
+
+impl Default {
+    /// The default as a value, `None` if unset.
+    pub fn value(&self) -> Option<Value> {
+        Some(match self {
+            Default::Unset => return None,
+            Default::Bool(v) => Value::Bool(*v),
+            Default::Int(v) => Value::Int(*v),
+            Default::Float(v) => Value::Float(*v),
+            Default::Text(v) => Value::Text((*v).to_owned()),
+            Default::Ints(v) => Value::List(v.iter().map(|&i| Value::Int(i)).collect()),
+        })
+    }
+}
+
+/// The values a parameter may take.
+#[derive(Clone, Copy, Debug)]
+pub enum Domain {
+    /// `true` or `false`.
+    Bool,
+    /// A whole number in `min..=max`.
+    Int {
+        /// The least.
+        min: i64,
+        /// The greatest.
+        max: i64,
+    },
+    /// A finite number in `min..=max`, or in `min<..=max` with `open_min`.
+    Float {
+        /// The least, or what it must be above.
+        min: f64,
+        /// The greatest.
+        max: f64,
+        /// Whether `min` itself is out.
+        open_min: bool,
+    },
+    /// One of some words.
+    OneOf(&'static [&'static str]),
+    /// One of some words, or a finite number above `above`.
+    OneOfOrAbove {
+        /// The words.
+        words: &'static [&'static str],
+        /// What a number must be above.
+        above: f64,
+    },
+    /// A list of at most `max_len` whole numbers in `min..=max`.
+    Ints {
+        /// The least.
+        min: i64,
+        /// The greatest.
+        max: i64,
+        /// How many at most.
+        max_len: usize,
+    },
+}
+
+impl Domain {
+    /// A number above 0.
+    pub const POSITIVE: Domain = Domain::Float { min: 0.0, max: f64::MAX, open_min: true };
+    /// A number from 0 up.
+    pub const NON_NEGATIVE: Domain = Domain::Float { min: 0.0, max: f64::MAX, open_min: false };
+    /// A whole number from 1 up.
+    pub const COUNT: Domain = Domain::Int { min: 1, max: u32::MAX as i64 };
+
+    /// Checks `value`, turning whole numbers into floats where a float is wanted.
+    fn admit(&self, value: &Value) -> Option<Value> {
+        let number = match value {
+            Value::Int(v) => Some(*v as f64),
+            Value::Float(v) if v.is_finite() => Some(*v),
+            _ => None,
+        };
+        let admitted = match (*self, value) {
+            (Domain::Bool, Value::Bool(_)) => true,
+            (Domain::Int { min, max }, Value::Int(v)) => (min..=max).contains(v),
+            (Domain::OneOf(words), Value::Text(v)) => words.contains(&v.as_str()),
+            (Domain::OneOfOrAbove { words, .. }, Value::Text(v)) => words.contains(&v.as_str()),
+            (Domain::OneOfOrAbove { above, .. }, _) => {
+                return number.filter(|v| *v > above).map(Value::Float);
+            }
+            (Domain::Float { min, max, open_min }, _) => {
+                let inside = |v: &f64| (*v > min || (!open_min && *v == min)) && *v <= max;
+                return number.filter(inside).map(Value::Float);
+            }
+            (Domain::Ints { min, max, max_len }, Value::List(values)) => {
+                values.len() <= max_len
+                    && values.iter().all(|v| matches!(v, Value::Int(v) if (min..=max).contains(v)))
+            }
+            _ => false,
+        };
+        admitted.then(|| value.clone())
+    }
+}
+
+impl fmt::Display for Domain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let words =
+            |words: &[&str]| words.iter().map(|w| format!("{w:?}")).collect::<Vec<_>>().join(" | ");
+        match *self {
+            Domain::Bool => write!(f, "true | false"),
+            Domain::Int { min, max } if max >= u32::MAX as i64 => {
+                write!(f, "a whole number ≥ {min}")
+            }
+            Domain::Int { min, max } => write!(f, "a whole number in {min}..{max}"),
+            Domain::Float { min, max, open_min } => {
+                write!(f, "a number {} {min}", if open_min { ">" } else { "≥" })?;
+                if max < f64::MAX { write!(f, " and ≤ {max}") } else { Ok(()) }
+            }
+            Domain::OneOf(list) => write!(f, "{}", words(list)),
+            Domain::OneOfOrAbove { words: list, above } => {
+                write!(f, "{} | a number > {above}", words(list))
+            }
+            Domain::Ints { min, max, max_len } => {
+                write!(f, "a list of at most {max_len} whole numbers in {min}..{max}")
+            }
+        }
+    }
+}
+
+/// One parameter of a model kind.
+#[derive(Clone, Copy, Debug)]
+pub struct Param {
+    /// The key in the experiment file.
+    pub name: &'static str,
+    /// What it may be.
+    pub domain: Domain,
+    /// What it is if not given.
+    pub default: Default,
+    /// What it does, in one line.
+    pub doc: &'static str,
+}
+
+/// What is wrong with a model's parameters; the caller adds the file and the model.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SettingError {
+    /// No such parameter.
+    #[error("unknown key `{key}`{}", match nearest { Some(n) => format!(", did you mean `{n}`?"), None => String::new() })]
+    Unknown {
+        /// The key as written.
+        key: String,
+        /// The valid key that it resembles most, if any.
+        nearest: Option<String>,
+    },
+    /// A value outside the parameter's domain.
+    #[error("`{key}` is {value}, expected {expected}")]
+    Invalid {
+        /// The key.
+        key: String,
+        /// The value as written.
+        value: String,
+        /// The domain, in words.
+        expected: String,
+    },
+    /// Parameters that don't go together.
+    #[error("{0}")]
+    Conflict(String),
+}
+
+/// The checked parameters of one model: every parameter of its kind, defaults filled in.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settings(BTreeMap<&'static str, Value>);
+
+impl Settings {
+    /// Checks `given` against `params` and fills in defaults.
+    ///
+    /// # Errors
+    /// The first unknown key or inadmissible value.
+    pub fn resolve(
+        params: &[Param],
+        given: &BTreeMap<String, Value>,
+    ) -> Result<Self, SettingError> {
+        for key in given.keys() {
+            if !params.iter().any(|p| p.name == key) {
+                let nearest = nearest(key, params.iter().map(|p| p.name));
+                return Err(SettingError::Unknown { key: key.clone(), nearest });
+            }
+        }
+        let mut values = BTreeMap::new();
+        for param in params {
+            let value = match given.get(param.name) {
+                Some(value) => {
+                    Some(param.domain.admit(value).ok_or_else(|| SettingError::Invalid {
+                        key: param.name.to_owned(),
+                        value: value.to_string(),
+                        expected: param.domain.to_string(),
+                    })?)
+                }
+                None => param.default.value(),
+            };
+            if let Some(value) = value {
+                values.insert(param.name, value);
+            }
+        }
+        Ok(Settings(values))
+    }
+
+    /// Every parameter that is set, by name.
+    pub fn iter(&self) -> impl Iterator<Item = (&'static str, &Value)> {
+        self.0.iter().map(|(name, value)| (*name, value))
+    }
+
+    /// The value of `name`, if set.
+    pub fn get(&self, name: &str) -> Option<&Value> {
+        self.0.get(name)
+    }
+
+    /// A whole number, if set. Domains are checked by [`Settings::resolve`].
+    pub fn int(&self, name: &str) -> Option<i64> {
+        match self.get(name) {
+            Some(Value::Int(v)) => Some(*v),
+            _ => None,
+        }
+    }
+
+    /// A count, if set.
+    pub fn count(&self, name: &str) -> Option<usize> {
+        self.int(name).and_then(|v| usize::try_from(v).ok())
+    }
+
+    /// A number, if set.
+    pub fn float(&self, name: &str) -> Option<f64> {
+        match self.get(name) {
+            Some(Value::Float(v)) => Some(*v),
+            Some(Value::Int(v)) => Some(*v as f64),
+            _ => None,
+        }
+    }
+
+    /// A word, if set.
+    pub fn text(&self, name: &str) -> Option<&str> {
+        match self.get(name) {
+            Some(Value::Text(v)) => Some(v),
+            _ => None,
+        }
+    }
+
+    /// A switch; false if unset.
+    pub fn flag(&self, name: &str) -> bool {
+        matches!(self.get(name), Some(Value::Bool(true)))
+    }
+
+    /// A list of counts; empty if unset.
+    pub fn counts(&self, name: &str) -> Vec<usize> {
+        match self.get(name) {
+            Some(Value::List(values)) => values
+                .iter()
+                .filter_map(|v| if let Value::Int(v) = v { usize::try_from(*v).ok() } else { None })
+                .collect(),
+            _ => Vec::new(),
+        }
+    }
+}
+
+/// The candidate nearest to `word` by edit distance, if it is near enough to be a slip of the pen.
+pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<String> {
+    candidates
+        .into_iter()
+        .map(|c| (edit_distance(word, c), c))
+        .filter(|(distance, c)| *distance <= 1 + c.chars().count().min(word.chars().count()) / 3)
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, c)| c.to_owned())
+}
+
+/// Levenshtein's distance in characters.
+fn edit_distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, ca) in a.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, cb) in b.iter().enumerate() {
+            let substitute = diagonal + usize::from(ca != *cb);
+            diagonal = row[j + 1];
+            row[j + 1] = substitute.min(row[j] + 1).min(row[j + 1] + 1);
+        }
+    }
+    row[b.len()]
+}

@@ -1,0 +1,88 @@
+//! Every model kind keeps the contract of [`models::check`], by default and in its variants; and the contract catches
+//! a classifier that breaks any part of it.
+
+use std::collections::BTreeMap;
+
+use models::check::{CheckOptions, check_classifier};
+use models::{Settings, Value, find_kind, kinds};
+
+/// What a kind is excused from, with the reason.
+fn options(kind: &str) -> CheckOptions {
+    let all = CheckOptions::default();
+    match kind {
+        // It learns the shares of the classes and nothing else.
+        "majority" => CheckOptions { learns: false, ..all },
+        // The weights of the output layer are drawn class by class, so renaming the classes starts another net.
+        "mlp" | "cnn" => CheckOptions { renamed_agreement: 0.9, ..all },
+        // linfa's trees follow the order of a hash map where classes tie.
+        "linfa-decision-tree" | "linfa-random-forest" => {
+            CheckOptions { reproducible: false, renamed_agreement: 0.5, ..all }
+        }
+        _ => all,
+    }
+}
+
+fn check(kind: &str, given: &[(&str, Value)]) {
+    let found = find_kind(kind).unwrap_or_else(|| panic!("no kind {kind}"));
+    let given: BTreeMap<String, Value> =
+        given.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect();
+    let settings =
+        Settings::resolve(found.params, &given).unwrap_or_else(|e| panic!("{kind}: {e}"));
+    let build = || (found.build)(&settings).unwrap_or_else(|e| panic!("{kind}: {e}"));
+    if let Err(failure) = check_classifier(&build, &options(kind)) {
+        panic!("{kind} with {given:?}: {failure}");
+    }
+}
+
+fn text(word: &str) -> Value {
+    Value::Text(word.to_owned())
+}
+
+#[test]
+fn every_kind_keeps_the_contract_by_default() {
+    for kind in kinds() {
+        check(kind.name, &[]);
+    }
+}
+
+#[test]
+fn linear_regression_variants() {
+    check("linear-regression", &[("top_k", Value::Int(10))]);
+    check("linear-regression", &[("top_k", Value::Int(100_000))]);
+}
+
+#[test]
+fn logistic_variants() {
+    check("logistic-regression", &[("top_k", Value::Int(10))]);
+    check("logistic-regression", &[("l2", Value::Float(1e-6))]);
+    check("logistic-regression", &[("solver", text("linfa"))]);
+}
+
+#[test]
+fn svm_variants() {
+    for kernel in ["linear", "polynomial", "histogram-intersection"] {
+        check("svm", &[("kernel", text(kernel))]);
+    }
+    check("svm", &[("c", Value::Float(1e4)), ("gamma", Value::Float(0.05))]);
+    check("svm", &[("kernel", text("linear")), ("solver", text("linfa"))]);
+}
+
+#[test]
+fn tree_variants() {
+    check("decision-tree", &[("max_depth", Value::Int(3)), ("min_samples_leaf", Value::Int(1))]);
+    check("random-forest", &[("max_features", text("all")), ("trees", Value::Int(20))]);
+    check("random-forest", &[("max_features", Value::Float(0.1))]);
+    check("extra-trees", &[("max_features", Value::Float(5.0))]);
+}
+
+#[test]
+fn knn_variants() {
+    check("knn", &[("k", Value::Int(2))]);
+    check("knn", &[("k", Value::Int(2)), ("weights", text("distance"))]);
+}
+
+#[test]
+fn naive_bayes_variants() {
+    check("naive-bayes", &[("distribution", text("bernoulli"))]);
+    check("naive-bayes", &[("distribution", text("multinomial"))]);
+}

@@ -1,0 +1,191 @@
+//! `mlp` and `cnn` end to end through the [`Classifier`] trait, on images of bars that stand or lie.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::AtomicBool;
+
+use models::{
+    Classifier, Features, Fit, FitContext, FitError, Settings, Shape, TrainingSet, Value, find_kind,
+};
+use nn::Device;
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+const SHAPE: Shape = Shape { height: 16, width: 16, channels: 1 };
+
+static NEVER: AtomicBool = AtomicBool::new(false);
+
+fn context(seed: u64) -> FitContext<'static> {
+    FitContext { seed, device: Device::Cpu, stop: &NEVER }
+}
+
+/// Images of a bar three pixels wide, standing (class 0) or lying (1), anywhere, under noise.
+fn bars(rows: usize, seed: u64) -> (Vec<f32>, Vec<u32>) {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let labels: Vec<u32> = (0..rows as u32).map(|i| i % 2).collect();
+    let mut values = Vec::new();
+    for &label in &labels {
+        let at = rng.random_range(0..14);
+        for y in 0..16 {
+            for x in 0..16 {
+                let across = if label == 0 { x } else { y };
+                let bar = if (at..at + 3).contains(&across) { 0.7 } else { 0.0 };
+                values.push(bar + rng.random_range(0.0..0.3));
+            }
+        }
+    }
+    (values, labels)
+}
+
+fn classifier(kind: &str, given: &[(&str, Value)]) -> Box<dyn Classifier> {
+    let kind = find_kind(kind).unwrap();
+    let given: BTreeMap<String, Value> =
+        given.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect();
+    (kind.build)(&Settings::resolve(kind.params, &given).unwrap()).unwrap()
+}
+
+fn fit(
+    classifier: &dyn Classifier,
+    rows: usize,
+    context: &FitContext<'_>,
+) -> Result<Fit, FitError> {
+    let (values, labels) = bars(rows, 1);
+    classifier.fit(&TrainingSet::new(Features::new(&values, SHAPE), &labels, 2)?, context)
+}
+
+fn accuracy(fit: &Fit) -> f64 {
+    let (values, labels) = bars(400, 2);
+    let predicted = fit.model.predict(&Features::new(&values, SHAPE)).unwrap().labels;
+    predicted.iter().zip(&labels).filter(|(a, b)| a == b).count() as f64 / 400.0
+}
+
+#[test]
+fn nets_learn_and_count_their_steps() {
+    let cnn = fit(classifier("cnn", &[]).as_ref(), 70, &context(1)).unwrap();
+    assert_eq!(cnn.steps, Some(60 * 3));
+    let right = accuracy(&cnn);
+    assert!(right > 0.97, "cnn: {right}");
+    let steps = [("steps", Value::Int(250)), ("dropout", Value::Float(0.1))];
+    let mlp = fit(classifier("mlp", &steps).as_ref(), 200, &context(1)).unwrap();
+    assert_eq!(mlp.steps, Some(250));
+    let right = accuracy(&mlp);
+    assert!(right > 0.9, "mlp: {right}");
+}
+
+#[test]
+fn the_seed_decides_every_bit_of_the_probabilities() {
+    let (values, _) = bars(50, 3);
+    let features = Features::new(&values, SHAPE);
+    for kind in ["mlp", "cnn"] {
+        let classifier = classifier(kind, &[("epochs", Value::Int(3))]);
+        let predict = |seed| {
+            let fit = fit(classifier.as_ref(), 33, &context(seed)).unwrap();
+            fit.model.predict(&features).unwrap()
+        };
+        assert_eq!(predict(1), predict(1), "{kind}");
+        assert_ne!(predict(1), predict(2), "{kind}");
+    }
+}
+
+#[test]
+fn a_row_s_probabilities_do_not_depend_on_its_company() {
+    let (values, _) = bars(130, 3);
+    for kind in ["mlp", "cnn"] {
+        let fit = fit(classifier(kind, &[]).as_ref(), 20, &context(1)).unwrap();
+        let together = fit.model.predict(&Features::new(&values, SHAPE)).unwrap();
+        let probabilities = together.probabilities.unwrap();
+        for row in [0, 1, 63, 64, 129] {
+            let alone = &values[row * 256..(row + 1) * 256];
+            let alone = fit.model.predict(&Features::new(alone, SHAPE)).unwrap();
+            assert_eq!(alone.labels, [together.labels[row]], "{kind}");
+            assert_eq!(alone.probabilities.unwrap(), probabilities[row * 2..row * 2 + 2], "{kind}");
+        }
+        for row in probabilities.chunks(2) {
+            assert!((row[0] + row[1] - 1.0).abs() < 1e-6, "{kind}: {row:?}");
+        }
+    }
+}
+
+/// Two executors, one arithmetic: after a few steps rounding is all that tells them apart.
+#[test]
+fn executors_agree_after_a_few_steps() {
+    let (values, _) = bars(40, 3);
+    for kind in ["mlp", "cnn"] {
+        let classifier = classifier(kind, &[("steps", Value::Int(8))]);
+        let [native, candle] = [Device::Cpu, Device::CandleCpu].map(|device| {
+            let context = FitContext { device, ..context(1) };
+            let fit = fit(classifier.as_ref(), 40, &context).unwrap();
+            fit.model.predict(&Features::new(&values, SHAPE)).unwrap().probabilities.unwrap()
+        });
+        for (a, b) in native.iter().zip(&candle) {
+            assert!((a - b).abs() < 1e-4, "{kind}: {a} and {b}");
+        }
+    }
+}
+
+#[test]
+fn what_cannot_be_fitted_says_why() {
+    let (values, labels) = bars(20, 1);
+    // The same values as a table.
+    let table = Features::new(&values, Shape::table(256));
+    let train = TrainingSet::new(table, &labels, 2).unwrap();
+    let refused = classifier("cnn", &[]).fit(&train, &context(1)).err();
+    let Some(FitError::Refused(why)) = refused else { panic!("{refused:?}") };
+    assert!(why.contains("needs images"), "{why}");
+    assert!(classifier("mlp", &[("epochs", Value::Int(1))]).fit(&train, &context(1)).is_ok());
+
+    let deep = Value::List(vec![Value::Int(4); 3]);
+    let refused = fit(classifier("cnn", &[("conv", deep)]).as_ref(), 20, &context(1)).err();
+    let Some(FitError::Refused(why)) = refused else { panic!("{refused:?}") };
+    assert!(why.contains("16×16×1 are too small"), "{why}");
+
+    let wild = [("optimizer", Value::Text("sgd".into())), ("learning_rate", Value::Float(1e30))];
+    let diverged = fit(classifier("mlp", &wild).as_ref(), 20, &context(1)).err();
+    assert!(matches!(diverged, Some(FitError::Diverged(_))), "{diverged:?}");
+
+    let stop = AtomicBool::new(true);
+    let stopped = FitContext { stop: &stop, ..context(1) };
+    assert_eq!(fit(classifier("mlp", &[]).as_ref(), 20, &stopped).err(), Some(FitError::Stopped));
+
+    let fit = fit(classifier("mlp", &[("epochs", Value::Int(1))]).as_ref(), 20, &context(1));
+    let other = Features::new(&values, Shape { height: 8, width: 32, channels: 1 });
+    assert!(matches!(fit.unwrap().model.predict(&other), Err(FitError::Refused(_))));
+}
+
+#[cfg(not(any(feature = "cuda", feature = "metal")))]
+#[test]
+fn an_absent_device_is_an_error_not_another_device() {
+    for device in [Device::Cuda(0), Device::Metal(0)] {
+        let context = FitContext { device, ..context(1) };
+        let failed = fit(classifier("mlp", &[]).as_ref(), 20, &context).err();
+        let Some(FitError::Failed(why)) = failed else { panic!("{failed:?}") };
+        assert!(why.contains("this binary has cpu, candle-cpu"), "{why}");
+    }
+}
+
+#[test]
+fn deviations_from_the_defaults_train_too() {
+    let text = |word: &str| Value::Text(word.into());
+    let variants: [&[(&str, Value)]; 4] = [
+        &[("optimizer", text("adadelta")), ("init", text("keras")), ("padding", text("same"))],
+        &[("optimizer", text("adamw")), ("schedule", text("cosine")), ("pool", text("average"))],
+        &[
+            ("optimizer", text("sgd")),
+            ("momentum", Value::Float(0.9)),
+            ("nesterov", Value::Bool(true)),
+            ("activation", text("tanh")),
+            ("learning_rate", Value::Float(0.05)),
+        ],
+        &[
+            ("kernel", Value::Int(3)),
+            ("convs_per_block", Value::Int(2)),
+            ("conv", Value::List(vec![Value::Int(8)])),
+            ("dense", Value::List(vec![Value::Int(16)])),
+            ("dropout", Value::Float(0.3)),
+            ("flatten_dropout", Value::Float(0.2)),
+        ],
+    ];
+    for given in variants {
+        let right = accuracy(&fit(classifier("cnn", given).as_ref(), 60, &context(1)).unwrap());
+        assert!(right > 0.9, "{given:?}: {right}");
+    }
+}

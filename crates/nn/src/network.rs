@@ -1,0 +1,182 @@
+//! The network description: layers, their shapes, and where each parameter lies in the flat parameter vector.
+//!
+//! Activations are NHWC. The parameters of a network are one flat `f32` vector, layer after layer, weights before
+//! bias: a convolution's weights are `[kernel row][kernel column][in channel][out channel]`, a dense layer's
+//! `[in][out]`, a normalisation's scale before its shift. Executors and initialisers share this layout.
+
+use crate::NnError;
+
+/// Height, width and channels of one example at some point of the network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Dims {
+    /// Rows.
+    pub height: usize,
+    /// Columns.
+    pub width: usize,
+    /// Channels; all values of a flat vector.
+    pub channels: usize,
+}
+
+impl Dims {
+    /// A flat vector of `units` values.
+    pub fn flat(units: usize) -> Self {
+        Dims { height: 1, width: 1, channels: units }
+    }
+
+    /// Values per example.
+    pub fn len(&self) -> usize {
+        self.height * self.width * self.channels
+    }
+
+    /// True if there is no value.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// One layer. The loss after the last one is always softmax cross-entropy.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Layer {
+    /// A convolution with a square kernel, and its bias.
+    Conv {
+        /// Channels out.
+        channels: usize,
+        /// Side of the kernel.
+        kernel: usize,
+        /// Step between outputs.
+        stride: usize,
+        /// Rows and columns of zeros on every side.
+        padding: usize,
+    },
+    /// max(x, 0).
+    Relu,
+    /// The hyperbolic tangent.
+    Tanh,
+    /// The maximum of each `size × size` window, windows side by side, a rest at the edge dropped.
+    /// The gradient goes to the first maximum of the window, row by row.
+    MaxPool {
+        /// Side of the window, and its step.
+        size: usize,
+    },
+    /// The mean of each `size × size` window, a rest at the edge dropped.
+    AvgPool {
+        /// Side of the window, and its step.
+        size: usize,
+    },
+    /// All values as one vector, in NHWC order.
+    Flatten,
+    /// A fully connected layer with bias; needs a flat input.
+    Dense {
+        /// Values out.
+        units: usize,
+    },
+    /// In training, each value is zeroed with probability `rate`, the others scaled by 1 / (1 - rate)
+    /// (Srivastava et al. 2014, "inverted"); nothing at prediction.
+    Dropout {
+        /// In [0, 1).
+        rate: f32,
+    },
+}
+
+/// A network: the dimensions of its input and its layers, checked to fit together.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Network {
+    input: Dims,
+    layers: Vec<Layer>,
+    /// Dimensions before each layer, and after the last: `layers.len() + 1`.
+    dims: Vec<Dims>,
+}
+
+impl Network {
+    /// Chains `layers` on an input of `input`; the last must leave a flat vector, one value per class.
+    ///
+    /// # Errors
+    /// [`NnError::Shape`], naming the layer that does not fit.
+    pub fn new(input: Dims, layers: Vec<Layer>) -> Result<Self, NnError> {
+        let mut dims = vec![input];
+        for (i, layer) in layers.iter().enumerate() {
+            let before = dims[i];
+            let after = output_dims(layer, before).map_err(|why| {
+                NnError::Shape(format!("layer {i} ({layer:?}) after {before:?}: {why}"))
+            })?;
+            dims.push(after);
+        }
+        let last = dims[layers.len()];
+        if last.height != 1 || last.width != 1 || last.channels < 2 {
+            return Err(NnError::Shape(format!(
+                "the last layer leaves {last:?}, not a vector of two or more classes"
+            )));
+        }
+        Ok(Network { input, layers, dims })
+    }
+
+    /// The dimensions of one example.
+    pub fn input(&self) -> Dims {
+        self.input
+    }
+
+    /// The layers in order.
+    pub fn layers(&self) -> &[Layer] {
+        &self.layers
+    }
+
+    /// The dimensions before layer `i`; `dims(layers().len())` are the output's.
+    pub fn dims(&self, i: usize) -> Dims {
+        self.dims[i]
+    }
+
+    /// The number of classes.
+    pub fn classes(&self) -> usize {
+        self.dims[self.layers.len()].channels
+    }
+
+    /// The number of weights and of biases of layer `i`.
+    pub fn layer_parameters(&self, i: usize) -> (usize, usize) {
+        match self.layers[i] {
+            Layer::Conv { channels, kernel, .. } => {
+                (kernel * kernel * self.dims[i].channels * channels, channels)
+            }
+            Layer::Dense { units } => (self.dims[i].len() * units, units),
+            _ => (0, 0),
+        }
+    }
+
+    /// The length of the flat parameter vector.
+    pub fn parameter_count(&self) -> usize {
+        (0..self.layers.len()).map(|i| self.layer_parameters(i)).map(|(w, b)| w + b).sum()
+    }
+}
+
+/// The dimensions after `layer`, or why it does not fit.
+fn output_dims(layer: &Layer, before: Dims) -> Result<Dims, String> {
+    match *layer {
+        Layer::Conv { channels, kernel, stride, padding } => {
+            if channels == 0 || kernel == 0 || stride == 0 {
+                return Err("channels, kernel and stride must be at least 1".into());
+            }
+            let side = |size: usize| {
+                (size + 2 * padding).checked_sub(kernel).map(|room| room / stride + 1).ok_or_else(
+                    || format!("a kernel of {kernel} is larger than {size} + 2 × {padding}"),
+                )
+            };
+            Ok(Dims { height: side(before.height)?, width: side(before.width)?, channels })
+        }
+        Layer::MaxPool { size } | Layer::AvgPool { size } => {
+            if size == 0 || before.height < size || before.width < size {
+                return Err(format!("windows of {size} × {size} don't fit"));
+            }
+            Ok(Dims { height: before.height / size, width: before.width / size, ..before })
+        }
+        Layer::Flatten => Ok(Dims::flat(before.len())),
+        Layer::Dense { units } => {
+            if before.height != 1 || before.width != 1 {
+                return Err("a dense layer needs a flat input: put Flatten before it".into());
+            }
+            if units == 0 { Err("units must be at least 1".into()) } else { Ok(Dims::flat(units)) }
+        }
+        Layer::Dropout { rate } if !(0.0..1.0).contains(&rate) => {
+            Err(format!("a dropout rate of {rate} is not in [0, 1)"))
+        }
+        Layer::Relu | Layer::Tanh | Layer::Dropout { .. } => Ok(before),
+    }
+}

@@ -1,0 +1,287 @@
+//! The training loop: everything random, the schedule, and when to stop; the arithmetic is an executor's.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::batches::Batches;
+use crate::dropout::Masks;
+use crate::engine::executor;
+use crate::init::{Init, initial_parameters};
+use crate::{Batch, Device, Executor, Network, NnError, Optimizer, Schedule};
+
+/// How long to train.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Length {
+    /// Passes over all examples.
+    Epochs(u64),
+    /// Gradient steps, whatever the number of examples; the last pass may be a partial one.
+    Steps(u64),
+}
+
+/// Stops training once the loss no longer falls: when `patience` epochs in a row did not bring the epoch's mean
+/// training loss more than `tolerance` below the best so far (the rule of scikit-learn's `MLPClassifier`).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct EarlyStop {
+    /// In nats.
+    pub tolerance: f64,
+    /// At least 1.
+    pub patience: u64,
+}
+
+/// How to train a network.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct TrainOptions {
+    /// How the parameters start.
+    pub init: Init,
+    /// The update rule.
+    pub optimizer: Optimizer,
+    /// The base rate of the schedule, above 0.
+    pub learning_rate: f64,
+    /// The rate at each step.
+    pub schedule: Schedule,
+    /// Rows per gradient step, at least 1; an epoch's last batch holds what is left, and if there are fewer rows
+    /// than this, every batch holds all of them.
+    pub batch_size: usize,
+    /// Epochs or steps, at least 1.
+    pub length: Length,
+    /// Off if `None`.
+    pub early_stop: Option<EarlyStop>,
+}
+
+impl Default for TrainOptions {
+    /// Adam as published (Kingma & Ba 2015), rate .001, batches of 32, 60 epochs.
+    fn default() -> Self {
+        TrainOptions {
+            init: Init::PyTorch,
+            optimizer: Optimizer::Adam {
+                beta1: 0.9,
+                beta2: 0.999,
+                epsilon: 1e-8,
+                weight_decay: 0.0,
+            },
+            learning_rate: 1e-3,
+            schedule: Schedule::Constant,
+            batch_size: 32,
+            length: Length::Epochs(60),
+            early_stop: None,
+        }
+    }
+}
+
+/// Labelled examples.
+#[derive(Clone, Copy, Debug)]
+pub struct TrainData<'a> {
+    /// `rows × height × width × channels`.
+    pub inputs: &'a [f32],
+    /// One class per row, below the network's number of classes.
+    pub labels: &'a [u32],
+}
+
+/// One gradient step, as an observer sees it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Step {
+    /// Counted from 0.
+    pub number: u64,
+    /// The batch's mean cross-entropy before the update, with dropout.
+    pub loss: f32,
+    /// The learning rate of the update.
+    pub learning_rate: f32,
+}
+
+/// A trained network.
+#[derive(Clone, Debug)]
+pub struct TrainedNet {
+    network: Network,
+    parameters: Vec<f32>,
+    device: Device,
+    steps: u64,
+    loss: f64,
+}
+
+impl TrainedNet {
+    /// What was trained.
+    pub fn network(&self) -> &Network {
+        &self.network
+    }
+
+    /// In the layout of [`Network`].
+    pub fn parameters(&self) -> &[f32] {
+        &self.parameters
+    }
+
+    /// Gradient steps taken.
+    pub fn steps(&self) -> u64 {
+        self.steps
+    }
+
+    /// The mean cross-entropy over the rows of the last pass (the last, partial one included), each row seen with
+    /// dropout and before its own update: what the optimiser minimised, not the final net's training loss.
+    pub fn last_loss(&self) -> f64 {
+        self.loss
+    }
+
+    /// Class scores before softmax, `rows × classes`, on the device it was trained on. A row's scores do not depend
+    /// on the other rows.
+    ///
+    /// # Errors
+    /// [`NnError::Device`] if the device fails, [`NnError::Invalid`] if `inputs` are not whole rows.
+    pub fn logits(&self, inputs: &[f32]) -> Result<Vec<f32>, NnError> {
+        if !inputs.len().is_multiple_of(self.network.input().len()) {
+            return Err(NnError::Invalid(format!(
+                "{} values are no whole number of inputs of {:?}",
+                inputs.len(),
+                self.network.input()
+            )));
+        }
+        // The optimiser's state is never used: plain gradient descent has none.
+        let optimizer = Optimizer::Sgd { momentum: 0.0, nesterov: false };
+        executor(&self.network, &self.parameters, optimizer, self.device)?.logits(inputs)
+    }
+}
+
+/// Trains `network` on `data`. The same arguments give the same net, bit for bit, on the same kind of device.
+///
+/// Everything random derives from `seed`, each purpose from a stream of its own (see [`crate::stream`]). `stop` is looked
+/// at before each step.
+///
+/// # Errors
+/// [`NnError::Invalid`] for options or data out of range; [`NnError::Diverged`], naming the step, once the loss is
+/// not finite, or a parameter is not at the end; [`NnError::Stopped`]; [`NnError::Device`].
+pub fn train(
+    network: &Network,
+    options: &TrainOptions,
+    data: TrainData<'_>,
+    seed: u64,
+    device: Device,
+    stop: &AtomicBool,
+) -> Result<TrainedNet, NnError> {
+    train_observed(network, options, data, seed, device, stop, &mut |_| ())
+}
+
+/// [`train`], telling `observer` of each step.
+///
+/// # Errors
+/// Those of [`train`].
+pub fn train_observed(
+    network: &Network,
+    options: &TrainOptions,
+    data: TrainData<'_>,
+    seed: u64,
+    device: Device,
+    stop: &AtomicBool,
+    observer: &mut dyn FnMut(Step),
+) -> Result<TrainedNet, NnError> {
+    check(network, options, data)?;
+    let initial = initial_parameters(network, options.init, seed);
+    let mut executor = executor(network, &initial, options.optimizer, device)?;
+    let mut run = Run {
+        executor: executor.as_mut(),
+        options,
+        data,
+        batches: Batches::new(network, options.batch_size, data, seed),
+        masks: Masks::new(network, seed),
+        stop,
+        observer,
+        steps: 0,
+    };
+    let loss = run.all_epochs()?;
+    let steps = run.steps;
+    let parameters = executor.parameters()?;
+    if parameters.iter().any(|p| !p.is_finite()) {
+        let last = steps - 1;
+        return Err(NnError::Diverged(format!("a parameter is not finite after step {last}")));
+    }
+    Ok(TrainedNet { network: network.clone(), parameters, device, steps, loss })
+}
+
+/// What is wrong with the arguments, if anything.
+fn check(network: &Network, options: &TrainOptions, data: TrainData<'_>) -> Result<(), NnError> {
+    let rows = data.labels.len();
+    let classes = network.classes();
+    let rate = options.learning_rate;
+    let fault = if rows == 0 {
+        Some("no examples to train on".into())
+    } else if data.inputs.len() != rows * network.input().len() {
+        let (values, input) = (data.inputs.len(), network.input());
+        Some(format!("{values} values for {rows} labels and inputs of {input:?}"))
+    } else if let Some(label) = data.labels.iter().find(|&&label| label as usize >= classes) {
+        Some(format!("label {label} for a network of {classes} classes"))
+    } else if options.batch_size == 0 {
+        Some("a batch of 0 rows teaches nothing: use 1 or more".into())
+    } else if matches!(options.length, Length::Epochs(0) | Length::Steps(0)) {
+        Some("training for 0 epochs or steps is none: use 1 or more".into())
+    } else if !(rate > 0.0 && rate.is_finite()) {
+        Some(format!("a learning rate of {rate} is not a number above 0"))
+    } else if options.early_stop.is_some_and(|early| early.patience == 0) {
+        Some("an early stop with a patience of 0 epochs never trains: use 1 or more".into())
+    } else {
+        options.schedule.fault()
+    };
+    fault.map_or(Ok(()), |fault| Err(NnError::Invalid(fault)))
+}
+
+/// A training run under way.
+struct Run<'a> {
+    executor: &'a mut dyn Executor,
+    options: &'a TrainOptions,
+    data: TrainData<'a>,
+    batches: Batches<'a>,
+    masks: Masks,
+    stop: &'a AtomicBool,
+    observer: &'a mut dyn FnMut(Step),
+    steps: u64,
+}
+
+impl Run<'_> {
+    /// Trains to the end; the mean loss of the last epoch.
+    fn all_epochs(&mut self) -> Result<f64, NnError> {
+        let rows = self.data.labels.len();
+        let total = match self.options.length {
+            Length::Epochs(epochs) => {
+                epochs.saturating_mul(rows.div_ceil(self.options.batch_size) as u64)
+            }
+            Length::Steps(steps) => steps,
+        };
+        let (mut best, mut stale) = (f64::INFINITY, 0);
+        loop {
+            let loss = self.epoch(total)?;
+            if let Some(early) = self.options.early_stop {
+                stale = if loss > best - early.tolerance { stale + 1 } else { 0 };
+                best = best.min(loss);
+                if stale >= early.patience {
+                    return Ok(loss);
+                }
+            }
+            if self.steps == total {
+                return Ok(loss);
+            }
+        }
+    }
+
+    /// One pass over the examples, cut off at `total` steps; the mean loss over its rows.
+    fn epoch(&mut self, total: u64) -> Result<f64, NnError> {
+        self.batches.shuffle();
+        let (mut sum, mut rows) = (0.0, 0);
+        while self.steps < total && self.batches.advance() {
+            if self.stop.load(Ordering::Relaxed) {
+                return Err(NnError::Stopped);
+            }
+            let labels = self.batches.labels();
+            let masks = self.masks.next(labels.len());
+            let batch = Batch { inputs: self.batches.inputs(), labels, masks };
+            let rate = self.options.schedule.rate(self.options.learning_rate, self.steps, total);
+            let loss = self.executor.step(&batch, rate as f32)?;
+            if !loss.is_finite() {
+                return Err(NnError::Diverged(format!(
+                    "the loss is {loss} at step {}",
+                    self.steps
+                )));
+            }
+            let learning_rate = rate as f32;
+            (self.observer)(Step { number: self.steps, loss, learning_rate });
+            sum += f64::from(loss) * labels.len() as f64;
+            rows += labels.len();
+            self.steps += 1;
+        }
+        Ok(sum / rows as f64)
+    }
+}

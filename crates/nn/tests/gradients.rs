@@ -1,0 +1,223 @@
+//! The executors' losses, scores and gradients against a plain forward pass in f64 and its central differences.
+
+mod reference;
+
+use nn::{
+    Batch, Device, Dims, Executor, Init, Layer, Network, NnError, Optimizer, executor,
+    initial_parameters,
+};
+use rand::RngCore;
+
+/// Every executor that this machine can run.
+const DEVICES: [Device; 2] = [Device::Cpu, Device::CandleCpu];
+
+const PLAIN: Optimizer = Optimizer::Sgd { momentum: 0.0, nesterov: false };
+
+fn conv(channels: usize, kernel: usize, stride: usize, padding: usize) -> Layer {
+    Layer::Conv { channels, kernel, stride, padding }
+}
+
+fn dense(units: usize) -> Layer {
+    Layer::Dense { units }
+}
+
+fn network(input: [usize; 3], layers: &[Layer]) -> Network {
+    let [height, width, channels] = input;
+    Network::new(Dims { height, width, channels }, layers.to_vec()).unwrap()
+}
+
+fn start(network: &Network, parameters: &[f32], device: Device) -> Box<dyn Executor> {
+    executor(network, parameters, PLAIN, device).unwrap()
+}
+
+/// `len` values in [-1, 1) from a stream of their own.
+fn noise(len: usize, seed: u64) -> Vec<f32> {
+    let mut rng = nn::stream(seed, nn::Purpose::Shuffle);
+    (0..len).map(|_| rng.next_u32() as i32 as f32 / 2_147_483_648.0).collect()
+}
+
+/// Masks of rate ½ for each dropout layer of `network`.
+fn masks(network: &Network, rows: usize) -> Vec<Vec<f32>> {
+    (network.layers().iter().enumerate())
+        .filter(|(_, layer)| matches!(layer, Layer::Dropout { .. }))
+        .map(|(i, _)| {
+            let draws = noise(rows * network.dims(i).len(), 40 + i as u64);
+            draws.iter().map(|v| if *v < 0.0 { 0.0 } else { 2.0 }).collect()
+        })
+        .collect()
+}
+
+/// The gradient as the change of the parameters in one step of plain gradient descent at rate 1.
+fn gradient_by_step(
+    network: &Network,
+    parameters: &[f32],
+    batch: &Batch<'_>,
+    device: Device,
+) -> (f32, Vec<f64>) {
+    let mut executor = start(network, parameters, device);
+    let loss = executor.step(batch, 1.0).unwrap();
+    let after = executor.parameters().unwrap();
+    (loss, parameters.iter().zip(after).map(|(a, b)| f64::from(*a) - f64::from(b)).collect())
+}
+
+/// Loss, scores and gradients on a batch of noise, on every executor.
+fn check(network: &Network, rows: usize) {
+    let parameters = initial_parameters(network, Init::PyTorch, 11);
+    let exact: Vec<f64> = parameters.iter().map(|&p| f64::from(p)).collect();
+    let inputs = noise(rows * network.input().len(), 12);
+    let labels: Vec<u32> =
+        (0..rows).map(|i| (i * i + i) as u32 % network.classes() as u32).collect();
+    let masks = masks(network, rows);
+    let batch = Batch { inputs: &inputs, labels: &labels, masks: &masks };
+    let expected_loss = reference::loss(network, &exact, &batch);
+    let expected = reference::gradient(network, &exact, &batch, 1e-6);
+    let size = expected.iter().fold(0.0_f64, |most, g| most.max(g.abs()));
+    for device in DEVICES {
+        let (loss, gradient) = gradient_by_step(network, &parameters, &batch, device);
+        assert!(
+            (f64::from(loss) - expected_loss).abs() <= 1e-5 * expected_loss,
+            "{device}: loss {loss}"
+        );
+        for (i, (got, want)) in gradient.iter().zip(&expected).enumerate() {
+            // Relative to the value, with a floor from the rounding of parameters near 1 in f32.
+            let allowed = 1e-3 * want.abs() + 1e-4 * size + 2e-7;
+            assert!((got - want).abs() <= allowed, "{device}: parameter {i}: {got} for {want}");
+        }
+        let logits = start(network, &parameters, device).logits(&inputs).unwrap();
+        for (row, input) in inputs.chunks(network.input().len()).enumerate() {
+            let scores = reference::scores(network, &exact, input, &[]);
+            for (class, score) in scores.iter().enumerate() {
+                let got = f64::from(logits[row * scores.len() + class]);
+                assert!((got - score).abs() < 1e-5 * (1.0 + score.abs()), "{device}: row {row}");
+            }
+        }
+    }
+}
+
+#[test]
+fn dense_nets() {
+    check(&network([1, 1, 7], &[dense(2)]), 1);
+    check(&network([1, 1, 7], &[dense(9), Layer::Tanh, dense(5), Layer::Relu, dense(4)]), 13);
+}
+
+#[test]
+fn dropout_by_given_masks() {
+    let dropout = Layer::Dropout { rate: 0.5 };
+    check(&network([1, 1, 6], &[dropout, dense(8), Layer::Tanh, dropout, dense(3)]), 9);
+}
+
+#[test]
+fn convolutions_with_pools() {
+    let pool = Layer::MaxPool { size: 2 };
+    let layers = [
+        conv(3, 3, 1, 0),
+        Layer::Relu,
+        pool,
+        conv(4, 2, 1, 0),
+        Layer::Tanh,
+        Layer::Flatten,
+        dense(3),
+    ];
+    check(&network([9, 8, 1], &layers), 5);
+    let layers =
+        [conv(3, 3, 1, 1), Layer::AvgPool { size: 3 }, Layer::Relu, Layer::Flatten, dense(2)];
+    check(&network([7, 8, 2], &layers), 4);
+}
+
+#[test]
+fn strides_paddings_and_deeper_inputs() {
+    let layers =
+        [conv(4, 3, 2, 1), Layer::Tanh, conv(3, 4, 3, 2), Layer::Tanh, Layer::Flatten, dense(3)];
+    check(&network([9, 11, 3], &layers), 3);
+    // A first layer that isn't weighted, and pools before any weights.
+    let layers =
+        [Layer::MaxPool { size: 3 }, Layer::Tanh, conv(2, 1, 1, 0), Layer::Flatten, dense(2)];
+    check(&network([7, 10, 2], &layers), 3);
+}
+
+/// A net whose gradient tells which place of a window won: the weight gradient of a 1 × 1 convolution over two
+/// channels is the second channel's value at the place where the (weighted) maximum is.
+fn winner_of(window: [f32; 4], device: Device) -> f64 {
+    let layers = [conv(1, 1, 1, 0), Layer::MaxPool { size: 2 }, Layer::Flatten, dense(2)];
+    let network = network([2, 2, 2], &layers);
+    let inputs: Vec<f32> =
+        window.iter().zip([1.0, 2.0, 3.0, 4.0]).flat_map(|(&value, mark)| [value, mark]).collect();
+    // Weights (1, 0), bias 0: the pool sees the values alone. Dense: w = (0, 1), bias 0.
+    let parameters = [1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0];
+    let batch = Batch { inputs: &inputs, labels: &[0], masks: &[] };
+    let (_, gradient) = gradient_by_step(&network, &parameters, &batch, device);
+    // By the bias, the gradient is that by the maximum itself.
+    gradient[1] / gradient[2]
+}
+
+/// candle's own `max_pool2d` gives the winner of a 2 × 2 window a quarter of it.
+#[test]
+fn the_first_maximum_of_a_window_takes_the_whole_gradient() {
+    for device in DEVICES {
+        for (window, winner) in [
+            ([4., 1., 2., 3.], 1.0),
+            ([1., 4., 2., 3.], 2.0),
+            ([1., 2., 4., 3.], 3.0),
+            ([1., 2., 3., 4.], 4.0),
+            ([4., 4., 4., 4.], 1.0),
+            ([1., 4., 4., 2.], 2.0),
+            ([0., 0., 0., 0.], 1.0),
+            ([-1., -2., -1., -1.], 1.0),
+        ] {
+            let got = winner_of(window, device);
+            assert!((got - winner).abs() < 1e-5, "{device}: {window:?} gave place {got}");
+        }
+    }
+}
+
+/// As in PyTorch; candle's own `relu` lets the gradient through at 0.
+#[test]
+fn no_gradient_passes_a_relu_at_zero() {
+    let network = network([1, 1, 1], &[dense(1), Layer::Relu, dense(2)]);
+    // Input 1, weight 0, bias 0: the ReLU sees exactly 0, from where only the last biases learn.
+    let parameters = [0.0, 0.0, 1.0, -1.0, 0.0, 0.0];
+    let batch = Batch { inputs: &[1.0], labels: &[0], masks: &[] };
+    for device in DEVICES {
+        let (_, gradient) = gradient_by_step(&network, &parameters, &batch, device);
+        assert_eq!(gradient, [0.0, 0.0, 0.0, 0.0, -0.5, 0.5], "{device}");
+    }
+}
+
+#[test]
+fn scores_do_not_depend_on_the_rows_beside_them() {
+    let pool = Layer::MaxPool { size: 2 };
+    let layers = [conv(8, 5, 1, 0), Layer::Relu, pool, conv(16, 5, 1, 0), Layer::Relu, pool];
+    let layers = [&layers[..], &[Layer::Flatten, dense(3)]].concat();
+    let convolutional = network([28, 28, 1], &layers);
+    let flat = network([1, 1, 784], &[dense(128), Layer::Relu, dense(128), Layer::Relu, dense(3)]);
+    for (network, device) in
+        [&convolutional, &flat].into_iter().flat_map(|n| DEVICES.map(|d| (n, d)))
+    {
+        let parameters = initial_parameters(network, Init::PyTorch, 1);
+        let mut executor = start(network, &parameters, device);
+        let inputs = noise(150 * 784, 2);
+        let together = executor.logits(&inputs).unwrap();
+        for rows in [0..1, 1..2, 63..64, 64..65, 149..150, 3..20, 60..140] {
+            let some = executor.logits(&inputs[rows.start * 784..rows.end * 784]).unwrap();
+            assert_eq!(some, together[rows.start * 3..rows.end * 3], "{device}: rows {rows:?}");
+        }
+        assert_eq!(executor.logits(&[]).unwrap(), Vec::<f32>::new());
+    }
+}
+
+#[test]
+fn batches_that_do_not_fit_are_refused() {
+    let network = network([1, 1, 3], &[dense(2)]);
+    for device in DEVICES {
+        let mut executor = start(&network, &[0.0; 8], device);
+        for (inputs, labels) in
+            [(&[0.0; 3][..], &[2][..]), (&[0.0; 4], &[0]), (&[0.0; 3], &[0, 1]), (&[], &[])]
+        {
+            let refused = executor.step(&Batch { inputs, labels, masks: &[] }, 0.1);
+            assert!(matches!(refused, Err(NnError::Shape(_))), "{device}: {refused:?}");
+        }
+        assert!(matches!(executor.logits(&[0.0; 4]), Err(NnError::Shape(_))), "{device}");
+    }
+    let refused = executor(&network, &[0.0; 7], PLAIN, Device::Cpu).err();
+    assert!(matches!(refused, Some(NnError::Shape(_))), "{refused:?}");
+}

@@ -1,0 +1,217 @@
+//! Scores, loss and gradients of every layer against the reference.
+
+use crate::nets::{self, batch, dyadic_parameters, rng};
+use crate::reference;
+use nn::native::{Isa, NativeExecutor};
+use nn::{Dims, Executor, Layer, Network, Optimizer};
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
+use rand::Rng;
+
+const PLAIN: Optimizer = Optimizer::Sgd { momentum: 0.0, nesterov: false };
+
+/// The largest difference, over the largest expected magnitude.
+fn error(got: &[f32], expected: &[f64]) -> f64 {
+    assert_eq!(got.len(), expected.len());
+    let largest = expected.iter().fold(0.0f64, |m, e| m.max(e.abs()));
+    let worst = got.iter().zip(expected).fold(0.0f64, |m, (&g, e)| m.max((f64::from(g) - e).abs()));
+    assert!(got.iter().all(|g| g.is_finite()));
+    if worst == 0.0 { 0.0 } else { worst / largest }
+}
+
+/// Compares one step on `isa` with the reference; returns the largest errors of scores and gradients.
+fn compare(network: &Network, rows: usize, seed: u64, isa: Isa) -> (f64, f64) {
+    let mut rng = rng(seed);
+    let parameters = dyadic_parameters(network, &mut rng);
+    let mut batch = batch(network, rows, -16, &mut rng);
+    let exact: Vec<f64> = parameters.iter().map(|&p| f64::from(p)).collect();
+    let mut native = NativeExecutor::new(network, parameters.clone(), PLAIN, isa).unwrap();
+    let expected = reference::run(network, &exact, &batch.borrow());
+    let loss = native.step(&batch.borrow(), 0.0).unwrap();
+    assert!((f64::from(loss) - expected.loss).abs() <= 1e-5 * expected.loss.abs().max(1.0));
+    let mut worst = 0.0f64;
+    let mut at = 0;
+    for i in 0..network.layers().len() {
+        let (weights, biases) = network.layer_parameters(i);
+        for len in [weights, biases] {
+            let block = at..at + len;
+            worst = worst.max(error(&native.gradients()[block.clone()], &expected.gradient[block]));
+            at += len;
+        }
+    }
+    assert_eq!(native.parameters().unwrap(), parameters, "a rate of 0 changes nothing");
+    // At prediction, dropout does nothing: as with masks of ones.
+    batch.masks.iter_mut().for_each(|mask| mask.fill(1.0));
+    let expected = reference::run(network, &exact, &batch.borrow());
+    let scores = error(&native.logits(&batch.inputs).unwrap(), &expected.scores);
+    (scores, worst)
+}
+
+/// A first convolution, the layer under test, something behind it, and a dense head: the first layer's gradient
+/// tests the input gradient of the others.
+fn any_network() -> impl Strategy<Value = Network> {
+    let size = (1usize..=13, 1usize..=13);
+    let conv = || (prop_oneof![Just(1usize), Just(3), Just(5), Just(7)], 1usize..=2, 0usize..=3);
+    let channels = || prop_oneof![1usize..=64, Just(8), Just(16), Just(32)];
+    let tail = 0usize..6;
+    (
+        size,
+        (1usize..=4, channels(), channels(), 2usize..=100),
+        (conv(), conv()),
+        (tail, any::<bool>()),
+    )
+        .prop_filter_map(
+            "kernels fit",
+            |((height, width), (c0, c1, c2, classes), (a, b), (tail, relu))| {
+                let conv = |channels, (kernel, stride, padding)| Layer::Conv {
+                    channels,
+                    kernel,
+                    stride,
+                    padding,
+                };
+                let mut layers = vec![conv(c1, a)];
+                layers.extend(relu.then_some(Layer::Relu));
+                layers.push(conv(c2, b));
+                layers.extend(match tail {
+                    0 => vec![],
+                    1 => vec![Layer::Relu],
+                    2 => vec![Layer::Relu, Layer::MaxPool { size: 2 }],
+                    3 => vec![Layer::MaxPool { size: 3 }, Layer::Relu, Layer::Tanh],
+                    4 => {
+                        vec![Layer::AvgPool { size: 2 }, Layer::Relu, Layer::Dropout { rate: 0.3 }]
+                    }
+                    _ => {
+                        vec![Layer::MaxPool { size: 2 }, Layer::Dropout { rate: 0.5 }, Layer::Relu]
+                    }
+                });
+                layers.extend([Layer::Flatten, Layer::Dense { units: classes }]);
+                Network::new(Dims { height, width, channels: c0 }, layers).ok()
+            },
+        )
+}
+
+/// Runs `test` on `cases` networks and numbers of rows, the same ones every time.
+fn for_networks(
+    cases: u32,
+    strategy: impl Strategy<Value = Network>,
+    test: impl Fn(&Network, usize, u64),
+) {
+    let config = Config { cases, failure_persistence: None, ..Config::default() };
+    let mut runner = TestRunner::new_with_rng(
+        config,
+        proptest::test_runner::TestRng::deterministic_rng(
+            proptest::test_runner::RngAlgorithm::ChaCha,
+        ),
+    );
+    let rows = prop_oneof![Just(1usize), 2usize..=7, 8usize..=40];
+    runner
+        .run(&(strategy, rows, any::<u64>()), |(network, rows, seed)| {
+            test(&network, rows, seed);
+            Ok(())
+        })
+        .unwrap();
+}
+
+#[test]
+fn every_convolution_agrees_with_the_reference() {
+    let isa = *Isa::available().last().unwrap();
+    for_networks(250, any_network(), |network, rows, seed| {
+        let (scores, gradients) = compare(network, rows, seed, isa);
+        assert!(scores <= 1e-5 && gradients <= 1e-5, "errors {scores:e}, {gradients:e}");
+    });
+}
+
+#[test]
+fn every_dense_network_agrees_with_the_reference() {
+    let isa = *Isa::available().last().unwrap();
+    let sizes = (1usize..=300, 1usize..=200, 1usize..=64, 2usize..=100, any::<bool>());
+    let networks = sizes.prop_map(|(inputs, a, b, classes, tanh)| {
+        let second = if tanh { Layer::Tanh } else { Layer::Relu };
+        let layers = vec![
+            Layer::Dense { units: a },
+            Layer::Relu,
+            Layer::Dropout { rate: 0.5 },
+            Layer::Dense { units: b },
+            second,
+            Layer::Dropout { rate: 0.0 },
+            Layer::Dense { units: classes },
+        ];
+        Network::new(Dims::flat(inputs), layers).unwrap()
+    });
+    for_networks(100, networks, |network, rows, seed| {
+        let (scores, gradients) = compare(network, rows, seed, isa);
+        assert!(scores <= 1e-5 && gradients <= 1e-5, "errors {scores:e}, {gradients:e}");
+    });
+}
+
+#[test]
+fn winograd_convolutions_agree_with_the_reference() {
+    let isa = *Isa::available().last().unwrap();
+    let shape = (1usize..=9, 1usize..=9, 16usize..=40, 16usize..=64, 0usize..=2, any::<bool>());
+    let networks = shape.prop_filter_map("kernels fit", |(height, width, a, b, padding, pool)| {
+        let conv = |channels, padding| Layer::Conv { channels, kernel: 3, stride: 1, padding };
+        let mut layers = vec![
+            Layer::Conv { channels: 16, kernel: 1, stride: 1, padding: 0 },
+            conv(a, padding),
+            Layer::Relu,
+            conv(b, 1),
+        ];
+        layers.extend(pool.then_some(Layer::MaxPool { size: 2 }));
+        layers.extend([Layer::Flatten, Layer::Dense { units: 3 }]);
+        Network::new(Dims { height, width, channels: 2 }, layers).ok()
+    });
+    for_networks(100, networks, |network, rows, seed| {
+        let (scores, gradients) = compare(network, rows, seed, isa);
+        assert!(scores <= 1e-5 && gradients <= 1e-5, "errors {scores:e}, {gradients:e}");
+    });
+}
+
+#[test]
+fn whole_nets_agree_with_the_reference_on_every_instruction_set() {
+    let nets = [(nets::mlp(), 32), (nets::small_cnn(), 7), (nets::beam_cnn(), 2)];
+    for isa in Isa::available() {
+        for (network, rows) in &nets {
+            let (scores, gradients) = compare(network, *rows, 3, isa);
+            assert!(scores <= 1e-5 && gradients <= 1e-5, "errors {scores:e}, {gradients:e}");
+        }
+    }
+}
+
+#[test]
+fn the_reference_agrees_with_central_differences() {
+    let conv =
+        |channels, kernel, stride, padding| Layer::Conv { channels, kernel, stride, padding };
+    let layers = vec![
+        conv(3, 3, 2, 1),
+        Layer::Tanh,
+        conv(4, 3, 1, 1),
+        Layer::MaxPool { size: 2 },
+        Layer::Dropout { rate: 0.5 },
+        conv(2, 1, 1, 0),
+        Layer::AvgPool { size: 2 },
+        Layer::Flatten,
+        Layer::Dense { units: 5 },
+        Layer::Relu,
+        Layer::Dense { units: 3 },
+    ];
+    let network = Network::new(Dims { height: 9, width: 11, channels: 2 }, layers).unwrap();
+    let mut rng = rng(11);
+    let batch = batch(&network, 3, -16, &mut rng);
+    // Away from the dyadic grid there are no ties, where the loss has kinks.
+    let mut parameters: Vec<f64> = dyadic_parameters(&network, &mut rng)
+        .iter()
+        .map(|&p| f64::from(p) + rng.random_range(-1e-2..1e-2))
+        .collect();
+    let gradient = reference::run(&network, &parameters, &batch.borrow()).gradient;
+    let largest = gradient.iter().fold(0.0f64, |m, g| m.max(g.abs()));
+    for i in 0..parameters.len() {
+        let (p, h) = (parameters[i], 1e-6);
+        let mut loss = |p| {
+            parameters[i] = p;
+            reference::run(&network, &parameters, &batch.borrow()).loss
+        };
+        let difference = (loss(p + h) - loss(p - h)) / (2.0 * h);
+        loss(p);
+        assert!((difference - gradient[i]).abs() <= 1e-7 * largest.max(1.0), "parameter {i}");
+    }
+}

@@ -1,0 +1,105 @@
+//! Small multiples: one little panel per curve, in rows, with shared axes.
+
+use crate::PlotError;
+use crate::canvas::{Canvas, Font, Stroke};
+use crate::frame::Frame;
+use crate::notes::{MARGIN, Prose};
+use crate::style::{INK, SOFT_INK};
+use crate::text::Metrics;
+use crate::xaxis::XAxis;
+use crate::yaxis::YAxis;
+use plotters::style::text_anchor::HPos;
+
+/// Height of a panel's data area, px.
+const HEIGHT: f64 = 180.0;
+/// Left of the data area: room for tick labels, px.
+const LEFT: f64 = 46.0;
+/// Above the data area: room for the panel's name, px.
+const ABOVE: f64 = 30.0;
+/// Below the data area: room for tick labels, px.
+const BELOW: f64 = 26.0;
+/// Below the last row: the axis label, px.
+const AXIS_LABEL: f64 = 22.0;
+
+/// Where the panels of a figure stand.
+pub(crate) struct Grid {
+    /// One data area per panel, row by row.
+    pub(crate) frames: Vec<Frame>,
+    pub(crate) prose: Prose,
+    /// Width and height of the figure, px.
+    pub(crate) size: (f64, f64),
+    caption_top: f64,
+}
+
+impl Grid {
+    /// Places `count` panels (at least 1), with `right` px kept free right of each data area.
+    pub(crate) fn new(
+        count: usize,
+        right: f64,
+        (title, caption): (&str, &[String]),
+        metrics: &Metrics,
+    ) -> Self {
+        let columns = match count {
+            1..=4 => count,
+            5 | 6 | 9 => 3,
+            _ => 4,
+        };
+        let cell = [600.0, 500.0, 387.0, 290.0][columns - 1];
+        let width = 2.0 * MARGIN + columns as f64 * cell;
+        let prose = Prose::new(title, caption, metrics, width);
+        let row = ABOVE + HEIGHT + BELOW;
+        let frame = |i: usize| {
+            let left = MARGIN + (i % columns) as f64 * cell;
+            let top = prose.above() + (i / columns) as f64 * row + ABOVE;
+            Frame { left: left + LEFT, top, right: left + cell - right, bottom: top + HEIGHT }
+        };
+        let frames = (0..count).map(frame).collect();
+        let caption_top = prose.above() + count.div_ceil(columns) as f64 * row + AXIS_LABEL;
+        let size = (width, caption_top + prose.below());
+        Self { frames, prose, size, caption_top }
+    }
+
+    /// Title, caption, and one axis label for all.
+    pub(crate) fn draw_prose(&self, canvas: &Canvas<'_>) -> Result<(), PlotError> {
+        let at = (MARGIN + LEFT, self.caption_top - 8.0);
+        canvas.text("training examples n (log scale)", at, Font::new(12.0, INK))?;
+        self.prose.draw(canvas, self.caption_top)
+    }
+}
+
+/// What lies around the data of one small panel: its name, a remark beside it, grid and axes.
+pub(crate) fn draw_surroundings(
+    canvas: &Canvas<'_>,
+    metrics: &Metrics,
+    frame: &Frame,
+    (name, remark): (&str, &str),
+    (x, y): (&XAxis, &YAxis),
+) -> Result<(), PlotError> {
+    y.draw_grid(canvas, frame)?;
+    y.draw_break(canvas, frame)?;
+    y.draw_labels(canvas, frame)?;
+    x.draw(canvas, metrics, frame)?;
+    let font = Font::new(12.5, INK).bold();
+    canvas.text(name, (frame.left, frame.top - 7.0), font)?;
+    let remark_at = (frame.right, frame.top - 7.0);
+    canvas.text(remark, remark_at, Font::new(11.0, SOFT_INK).align(HPos::Right))
+}
+
+/// A dotted horizontal line across a panel, where its axis shows `value`.
+pub(crate) fn draw_level(
+    canvas: &Canvas<'_>,
+    frame: &Frame,
+    y: &YAxis,
+    value: f64,
+    pattern: &[f64],
+) -> Result<(), PlotError> {
+    if !y.shows(value) {
+        return Ok(());
+    }
+    let height = y.px(value);
+    canvas.dashed(
+        &[(frame.left, height), (frame.right, height)],
+        pattern,
+        Stroke::new(SOFT_INK, 1.0),
+    )
+}

@@ -1,0 +1,289 @@
+//! Variance of a mean over training draws × test items when a draw scores only some items: repeated
+//! cross-validation.
+//!
+//! In each of R repeats the pool is cut into k folds and every (repeat, fold) has a training draw of its own, so a
+//! trial g scores only its fold, and with a cap on the test size an item may be scored in some repeats only.
+//!
+//! # Derivation
+//! The model of a score is y_gi = μ + a_i + t_g + e_gi: item, training draw and the rest, independent with mean 0 and
+//! variances A, T, E. With N scores in all, N_g of trial g, M_i of item i, the variance of the grand mean ȳ is
+//!
+//! Var(ȳ) = A ΣM_i²/N² + T ΣN_g²/N² + E/N.
+//!
+//! Let u = y - ȳ. Its sums of squares over item totals, over trial totals and over single scores have expectations
+//! that are linear in A, T and E. Writing S_p = ΣM_i^p, G_p = ΣN_g^p and Q = Σ_g N_g Σ_{i in g} M_i, and using
+//! Cov(Y_i., ȳ) = (A M_i² + T Σ_{g∋i} N_g + E M_i)/N and Cov(Y_g., ȳ) = (A Σ_{i∈g} M_i + T N_g² + E N_g)/N,
+//!
+//! - E Σ_i U_i² = A (S₂ - 2S₃/N) + T (N - 2Q/N) + E (N - 2S₂/N) + S₂ Var(ȳ)
+//! - E Σ_g V_g² = A (N - 2Q/N) + T (G₂ - 2G₃/N) + E (N - 2G₂/N) + G₂ Var(ȳ)
+//! - E Σ u²    = N (A + T + E) - N Var(ȳ)
+//!
+//! Three equations, three components: the method of moments for unbalanced crossed effects (Searle, Casella &
+//! McCulloch, *Variance Components*, 1992; Gao & Owen, Electronic Journal of Statistics 11, 2017, compute it
+//! in O(N), as here). Without the correction for the estimated mean, the result would be
+//! (ΣU² + ΣV² - Σu²)/N²: the item part, plus the trial part, minus the residual that both count, which is the
+//! two-way cluster-robust variance of Cameron, Gelbach & Miller (JBES 29, 2011). In the balanced design the
+//! components are those of [`crate::crossed`].
+//!
+//! Negative components are set to 0, which makes the variance mildly conservative. If no item is scored twice, A
+//! and E cannot be told apart, and need not be: both enter the variance as (A + E)/N.
+//!
+//! Assumed: training draws of different trials are independent, that is, nearly disjoint. Where n approaches the
+//! size of the pool the draws share most of their examples, T is then understated, and the corrected t of
+//! [`crate::paired`] is the one to use.
+
+mod moments;
+
+use moments::Moments;
+
+use crate::error::{Error, Result, check_count, check_lengths};
+use crate::estimate::Estimate;
+
+/// Item ids are positions in a data set; the table that counts them is as long as the largest.
+const LARGEST_ITEM: u32 = 1 << 26;
+
+/// The scores of one training draw on its items.
+#[derive(Debug, Clone, Copy)]
+pub struct Trial<'a, T> {
+    /// The repeat, within which no item is scored twice.
+    pub repeat: u32,
+    /// The fold within the repeat.
+    pub fold: u32,
+    /// Which items were scored, by their row in the data set, below 2²⁶.
+    pub items: &'a [u32],
+    /// The score of each item: correctness (`bool`), a difference of correctness (`i8`) or any finite `f64`.
+    pub values: &'a [T],
+}
+
+/// Variance components of the scores and the variance of their mean.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Unbalanced {
+    /// G, the number of trials, each with its own training draw.
+    pub trials: usize,
+    /// The number of distinct items scored.
+    pub items: usize,
+    /// N, the number of scores.
+    pub scores: usize,
+    /// ȳ, the mean over all scores.
+    pub mean: f64,
+    /// A, the variance between items, >= 0; 0 if no item was scored twice (it is then part of `residual`).
+    pub item: f64,
+    /// T, the variance between training draws, >= 0; 0 with a single trial, which cannot show it.
+    pub trial: f64,
+    /// E, the variance of the rest, >= 0.
+    pub residual: f64,
+    /// Var(ȳ) over new training draws and new items.
+    pub variance: f64,
+    /// Satterthwaite's degrees of freedom of `variance`.
+    pub df: f64,
+    /// Var(ȳ) over new training draws on these items: T ΣN_g²/N² + E/N. If no item was scored twice it is the same as
+    /// `variance`, as the items' own part cannot be told from the rest.
+    pub variance_trial_only: f64,
+}
+
+impl Unbalanced {
+    /// The mean for new training draws and new items: "in the population".
+    pub fn in_population(&self) -> Estimate {
+        Estimate { value: self.mean, variance: self.variance, df: self.df }
+    }
+
+    /// The mean for new training draws on these very items: "on this test set", with G-1 degrees of freedom
+    /// (at least 1).
+    pub fn on_these_items(&self) -> Estimate {
+        let df = self.trials.saturating_sub(1).max(1) as f64;
+        Estimate { value: self.mean, variance: self.variance_trial_only, df }
+    }
+}
+
+/// Estimates the components from the scores of all trials, given in any order.
+///
+/// # Errors
+/// If there are no trials or fewer than two scores, a trial has no items or unlike numbers of items and values, a
+/// (repeat, fold) comes twice, an item is scored twice in one repeat, or a value is not finite.
+pub fn analyse<T: Copy + Into<f64>>(trials: &[Trial<'_, T>]) -> Result<Unbalanced> {
+    let sums = Sums::gather(trials)?;
+    let n = sums.n;
+    check_count("scores", n as usize, 2)?;
+    let moments = Moments::of(&sums);
+    let (item, trial, residual) = moments.solve(sums.squares);
+    let variance = item * sums.s2 / (n * n) + trial * sums.g2 / (n * n) + residual / n;
+    let df = moments.satterthwaite([item, trial, residual], variance, &sums, trials.len());
+    Ok(Unbalanced {
+        trials: trials.len(),
+        items: sums.items,
+        scores: n as usize,
+        mean: sums.mean,
+        item,
+        trial,
+        residual,
+        variance,
+        df,
+        variance_trial_only: trial * sums.g2 / (n * n) + residual / n,
+    })
+}
+
+/// What one pass over the scores leaves: counts, their power sums and sums of squares around the mean.
+struct Sums {
+    /// N as a float: every use is in a quotient.
+    n: f64,
+    mean: f64,
+    items: usize,
+    s2: f64,
+    s3: f64,
+    g2: f64,
+    g3: f64,
+    q: f64,
+    /// Σ_i U_i², Σ_g V_g², Σ u².
+    squares: [f64; 3],
+}
+
+/// Per item: how often it was scored, the sum of its scores, and the last repeat seen.
+#[derive(Clone, Copy)]
+struct Item {
+    times: u32,
+    repeat: u32,
+    sum: f64,
+}
+
+impl Sums {
+    fn gather<T: Copy + Into<f64>>(trials: &[Trial<'_, T>]) -> Result<Self> {
+        check_count("trials", trials.len(), 1)?;
+        // Sorted by key, so that the sums (and their rounding) do not depend on the order handed in.
+        let mut sorted: Vec<&Trial<'_, T>> = trials.iter().collect();
+        sorted.sort_by_key(|t| (t.repeat, t.fold));
+        let mut table = table_for(&sorted)?;
+        let mut totals = Vec::with_capacity(sorted.len());
+        for trial in &sorted {
+            totals.push(add_trial(&mut table, trial)?);
+        }
+        let n: f64 = sorted.iter().map(|t| t.items.len() as f64).sum();
+        let mean = totals.iter().sum::<f64>() / n;
+        let (mut q, mut g2, mut g3, mut by_trial, mut by_score) = (0.0, 0.0, 0.0, 0.0, 0.0);
+        for (trial, total) in sorted.iter().zip(&totals) {
+            let size = trial.items.len() as f64;
+            let times: u64 = trial.items.iter().map(|&i| u64::from(table[i as usize].times)).sum();
+            q += size * times as f64;
+            g2 += size * size;
+            g3 += size * size * size;
+            by_trial += (total - size * mean).powi(2);
+            by_score += trial.values.iter().map(|&v| (v.into() - mean).powi(2)).sum::<f64>();
+        }
+        let (mut items, mut s2, mut s3, mut by_item) = (0, 0.0, 0.0, 0.0);
+        for item in table.iter().filter(|item| item.times > 0) {
+            let times = f64::from(item.times);
+            items += 1;
+            s2 += times * times;
+            s3 += times * times * times;
+            by_item += (item.sum - times * mean).powi(2);
+        }
+        let first: f64 = sorted[0].values[0].into();
+        let constant = sorted.iter().all(|t| t.values.iter().all(|&v| v.into() == first));
+        let squares = if constant { [0.0; 3] } else { [by_item, by_trial, by_score] };
+        Ok(Sums { n, mean, items, s2, s3, g2, g3, q, squares })
+    }
+}
+
+/// An empty table long enough for every item, after the checks that need no scores.
+fn table_for<T>(sorted: &[&Trial<'_, T>]) -> Result<Vec<Item>> {
+    if let Some(pair) =
+        sorted.windows(2).find(|w| (w[0].repeat, w[0].fold) == (w[1].repeat, w[1].fold))
+    {
+        let Trial { repeat, fold, .. } = pair[0];
+        return Err(Error::Invalid(format!("repeat {repeat}, fold {fold} comes twice")));
+    }
+    let mut largest = 0;
+    for trial in sorted {
+        check_count("items of a trial", trial.items.len(), 1)?;
+        check_lengths("scores of a trial", trial.items.len(), trial.values.len())?;
+        largest = trial.items.iter().fold(largest, |max, &item| max.max(item));
+    }
+    if largest >= LARGEST_ITEM {
+        return Err(Error::Invalid(format!(
+            "item {largest} is beyond {LARGEST_ITEM}: number items by their row in the data set"
+        )));
+    }
+    Ok(vec![Item { times: 0, repeat: 0, sum: 0.0 }; largest as usize + 1])
+}
+
+/// Enters a trial's scores into the table and returns their sum.
+fn add_trial<T: Copy + Into<f64>>(table: &mut [Item], trial: &Trial<'_, T>) -> Result<f64> {
+    let mut total = 0.0;
+    for (at, (&item, &value)) in trial.items.iter().zip(trial.values).enumerate() {
+        let value: f64 = value.into();
+        if !value.is_finite() {
+            return Err(Error::NotFinite { what: "a trial's scores", at });
+        }
+        let entry = &mut table[item as usize];
+        if entry.times > 0 && entry.repeat == trial.repeat {
+            return Err(Error::Invalid(format!(
+                "item {item} is scored twice in repeat {}: folds must not overlap",
+                trial.repeat
+            )));
+        }
+        *entry = Item { times: entry.times + 1, repeat: trial.repeat, sum: entry.sum + value };
+        total += value;
+    }
+    Ok(total)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::crossed;
+
+    fn trial<'a, T>(repeat: u32, fold: u32, items: &'a [u32], values: &'a [T]) -> Trial<'a, T> {
+        Trial { repeat, fold, items, values }
+    }
+
+    #[test]
+    fn agrees_with_the_crossed_analysis_when_balanced() {
+        let rows = [[1i8, 0, 0, 1, 0, 1], [1, 1, 0, 1, 1, 1], [0, 0, 0, 1, 0, 1]];
+        let items = [7, 3, 9, 1, 4, 0];
+        let trials: Vec<_> = (0..3).map(|r| trial(r as u32, 0, &items, &rows[r])).collect();
+        let (u, c) = (analyse(&trials).expect("valid"), crossed::analyse(&rows).expect("valid"));
+        // All components of this matrix are positive, so nothing was clipped.
+        assert!((u.item - (c.ms_item - c.ms_residual) / 3.0).abs() < 1e-12);
+        assert!((u.trial - (c.ms_trial - c.ms_residual) / 6.0).abs() < 1e-12);
+        assert!((u.residual - c.ms_residual).abs() < 1e-12);
+        assert!((u.variance - c.variance).abs() < 1e-12 && (u.df - c.df).abs() < 1e-9);
+        assert!((u.variance_trial_only - c.variance_trial_only()).abs() < 1e-12);
+    }
+
+    #[test]
+    fn a_single_trial_is_a_simple_random_sample() {
+        let u = analyse(&[trial(0, 0, &[0, 1, 2, 3], &[true, true, false, true])]).expect("valid");
+        // s²/n of (1, 1, 0, 1): .25 / 4, df 3.
+        assert!((u.variance - 0.0625).abs() < 1e-12 && u.df == 3.0 && u.trial == 0.0);
+    }
+
+    #[test]
+    fn leave_one_out_has_no_separate_trial_component() {
+        let right = [true, false, true, true];
+        let ids = [0u32, 1, 2, 3];
+        let trials: Vec<_> =
+            (0..4).map(|i| trial(0, i as u32, &ids[i..=i], &right[i..=i])).collect();
+        let u = analyse(&trials).expect("valid");
+        assert!((u.variance - 0.0625).abs() < 1e-12 && u.trial == 0.0 && u.item == 0.0);
+    }
+
+    #[test]
+    fn order_of_trials_does_not_matter() {
+        let (a, b, c) = ([0.1, 0.7], [0.3, 0.3], [0.2, 0.9]);
+        let trials = [trial(0, 0, &[0, 1], &a), trial(0, 1, &[2, 3], &b), trial(1, 0, &[1, 2], &c)];
+        let mut reversed = trials;
+        reversed.reverse();
+        assert_eq!(analyse(&trials), analyse(&reversed));
+    }
+
+    #[test]
+    fn contradictions_are_refused() {
+        let twice = [trial(0, 0, &[0, 1], &[1i8, 0]), trial(0, 1, &[1, 2], &[1, 0])];
+        let message = analyse(&twice).expect_err("overlap").to_string();
+        assert_eq!(message, "item 1 is scored twice in repeat 0: folds must not overlap");
+        assert!(analyse(&[twice[0], twice[0]]).is_err());
+        assert!(analyse(&[trial(0, 0, &[0], &[1i8, 0])]).is_err());
+        assert!(analyse(&[trial::<i8>(0, 0, &[], &[])]).is_err());
+        assert!(analyse(&[trial(0, 0, &[u32::MAX, 1], &[1i8, 0])]).is_err());
+        assert!(analyse::<i8>(&[]).is_err());
+    }
+}
