@@ -144,9 +144,12 @@ impl Bench {
     }
 }
 
-/// The last few held-out sets in use, by repeat, fold and scale.
+/// The last few held-out sets in use.
 #[derive(Debug, Default)]
-struct HeldOutCache(VecDeque<((u32, u32, Scale), Arc<Vec<f32>>)>);
+struct HeldOutCache(VecDeque<(HeldOutKey, Arc<Vec<f32>>)>);
+
+/// Repeat, fold and scale.
+type HeldOutKey = (u32, u32, Scale);
 
 impl HeldOutCache {
     /// Trials run split by split: the current one and its neighbour, in two scales.

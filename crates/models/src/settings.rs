@@ -51,19 +51,60 @@ pub enum Default {
     Text(&'static str),
     /// A list of whole numbers.
     Ints(&'static [i64]),
+    /// A number that depends on the word at `key`, a parameter listed before; unset for words not in `cases`.
+    ByWord {
+        /// The parameter whose word decides.
+        key: &'static str,
+        /// The words, with their numbers.
+        cases: &'static [(&'static str, f64)],
+    },
+    /// A whole number, or unset if `key` is given.
+    IntUnless {
+        /// The parameter that takes this one's place.
+        key: &'static str,
+        /// The number.
+        value: i64,
+    },
 }
 
 impl Default {
-    /// The default as a value, `None` if unset.
-    pub fn value(&self) -> Option<Value> {
-        Some(match self {
+    /// The default as a value, `None` if unset. `given` are the parameters as written, `resolved` those before this one.
+    fn value(
+        &self,
+        given: &BTreeMap<String, Value>,
+        resolved: &BTreeMap<&'static str, Value>,
+    ) -> Option<Value> {
+        Some(match *self {
             Default::Unset => return None,
-            Default::Bool(v) => Value::Bool(*v),
-            Default::Int(v) => Value::Int(*v),
-            Default::Float(v) => Value::Float(*v),
-            Default::Text(v) => Value::Text((*v).to_owned()),
+            Default::Bool(v) => Value::Bool(v),
+            Default::Int(v) => Value::Int(v),
+            Default::Float(v) => Value::Float(v),
+            Default::Text(v) => Value::Text(v.to_owned()),
             Default::Ints(v) => Value::List(v.iter().map(|&i| Value::Int(i)).collect()),
+            Default::ByWord { key, cases } => {
+                let Some(Value::Text(word)) = resolved.get(key) else { return None };
+                Value::Float(cases.iter().find(|(case, _)| case == word)?.1)
+            }
+            Default::IntUnless { key, .. } if given.contains_key(key) => return None,
+            Default::IntUnless { value, .. } => Value::Int(value),
         })
+    }
+}
+
+impl fmt::Display for Default {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Default::ByWord { cases, .. } => {
+                let cases: Vec<String> =
+                    cases.iter().map(|(word, number)| format!("{number:?} for {word}")).collect();
+                write!(f, "{}", cases.join(", "))
+            }
+            Default::IntUnless { key, value } => write!(f, "{value} unless {key} is set"),
+            _ => match self.value(&BTreeMap::new(), &BTreeMap::new()) {
+                Some(value) => write!(f, "{value}"),
+                None => write!(f, "unset"),
+            },
+        }
     }
 }
 
@@ -238,7 +279,7 @@ impl Settings {
                         expected: param.domain.to_string(),
                     })?)
                 }
-                None => param.default.value(),
+                None => param.default.value(given, &values),
             };
             if let Some(value) = value {
                 values.insert(param.name, value);

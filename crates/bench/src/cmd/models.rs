@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use ::models::Kind;
+use ::models::{Kind, Param};
 
 use crate::cli::ModelsArgs;
 use crate::cmd::Exit;
@@ -44,8 +44,8 @@ fn unknown(name: &str) -> Error {
 fn describe(kind: &Kind) -> String {
     let mut text = format!("{}\n    {}\n", kind.name, kind.summary);
     for param in kind.params {
-        let default = param.default.value().map_or("unset".to_owned(), |value| value.to_string());
-        let _ = writeln!(text, "    {} = {default}  {} ({})", param.name, param.doc, param.domain);
+        let Param { name, domain, default, doc } = param;
+        let _ = writeln!(text, "    {name} = {default}\n        {doc} ({domain})");
     }
     text.push('\n');
     text

@@ -23,7 +23,7 @@ const SYNC_EVERY: Duration = Duration::from_secs(1);
 
 /// Writes this process's file of a journal folder; the file is made with the first record.
 #[derive(Debug)]
-pub struct Writer {
+pub(super) struct Writer {
     folder: PathBuf,
     open: Option<(PathBuf, File)>,
     synced: Instant,
@@ -32,7 +32,7 @@ pub struct Writer {
 
 impl Writer {
     /// A writer for the journal at `folder`.
-    pub fn new(folder: PathBuf) -> Self {
+    pub(super) fn new(folder: PathBuf) -> Self {
         Writer { folder, open: None, synced: Instant::now(), dirty: false }
     }
 
@@ -40,7 +40,7 @@ impl Writer {
     ///
     /// # Errors
     /// [`Error::Io`]: the record may not be there, all before it are.
-    pub fn append(&mut self, id: &str, record: &Record) -> Result<()> {
+    pub(super) fn append(&mut self, id: &str, record: &Record) -> Result<()> {
         let line = encode(id, record)?;
         if self.open.is_none() {
             self.open = Some(create(&self.folder)?);
@@ -55,7 +55,7 @@ impl Writer {
     ///
     /// # Errors
     /// [`Error::Io`]; then the file is not to be trusted beyond the last successful call, and writing must end.
-    pub fn sync(&mut self) -> Result<()> {
+    pub(super) fn sync(&mut self) -> Result<()> {
         if let (Some((path, file)), true) = (&self.open, self.dirty) {
             file.sync_data().map_err(|error| Error::io(path, error))?;
             self.dirty = false;
@@ -86,7 +86,7 @@ fn create(folder: &Path) -> Result<(PathBuf, File)> {
 ///
 /// # Errors
 /// [`Error::Io`] naming file and byte for damage, or a file of another format.
-pub fn read(folder: &Path) -> Result<Vec<(String, Record)>> {
+pub(super) fn read(folder: &Path) -> Result<Vec<(String, Record)>> {
     let mut paths: Vec<PathBuf> = match fs::read_dir(folder) {
         Ok(entries) => entries.flatten().map(|entry| entry.path()).collect(),
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),

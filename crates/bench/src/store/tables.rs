@@ -77,7 +77,7 @@ pub type Items = BTreeMap<(u32, u32), Vec<u32>>;
 ///
 /// # Errors
 /// [`Error::Io`].
-pub fn write_model(folder: &Path, model: &str, records: &[&Record]) -> Result<()> {
+pub(super) fn write_model(folder: &Path, model: &str, records: &[&Record]) -> Result<()> {
     let [scores, timings, predictions] = paths(folder, model);
     files::write_whole(&scores, &table(&scores, records.iter().map(|r| score_row(r)))?)?;
     let timed = records.iter().filter_map(|r| timing_row(r));
@@ -90,7 +90,7 @@ pub fn write_model(folder: &Path, model: &str, records: &[&Record]) -> Result<()
 ///
 /// # Errors
 /// [`Error::Io`].
-pub fn write_items(folder: &Path, items: &Items) -> Result<()> {
+pub(super) fn write_items(folder: &Path, items: &Items) -> Result<()> {
     let path = items_path(folder);
     let rows = items.iter().map(|(&(repeat, fold), items)| ItemsRow {
         repeat,
@@ -104,7 +104,7 @@ pub fn write_items(folder: &Path, items: &Items) -> Result<()> {
 ///
 /// # Errors
 /// [`Error::Io`] naming the file.
-pub fn read_items(folder: &Path) -> Result<Items> {
+pub(super) fn read_items(folder: &Path) -> Result<Items> {
     let path = items_path(folder);
     let mut items = Items::new();
     for row in read_gzip::<ItemsRow>(&path)?.unwrap_or_default() {
@@ -119,7 +119,7 @@ pub fn read_items(folder: &Path) -> Result<Items> {
 ///
 /// # Errors
 /// [`Error::Io`] naming the file and what is wrong in it.
-pub fn read_model(folder: &Path, model: &str) -> Result<Vec<Record>> {
+pub(super) fn read_model(folder: &Path, model: &str) -> Result<Vec<Record>> {
     let [scores, timings, predictions] = paths(folder, model);
     let key = |n, repeat, fold| TrialKey { model: model.to_owned(), n, repeat, fold };
     let timed: BTreeMap<TrialKey, Timing> = read_plain::<TimingRow>(&timings)?

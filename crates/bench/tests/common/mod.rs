@@ -1,5 +1,5 @@
 //! What the tests share: a tiny dataset made in memory, models whose results are known exactly, and the real binary.
-#![allow(dead_code, reason = "each test binary uses its part")]
+#![allow(dead_code, unreachable_pub, reason = "each test binary uses its part")]
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};

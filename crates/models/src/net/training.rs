@@ -31,8 +31,11 @@ pub(crate) const TRAINING: [Param; 17] = [
     param(
         "learning_rate",
         Domain::POSITIVE,
-        Default::Unset,
-        "step size; unset: 1e-3 for adam and adamw, 1e-2 for sgd, 1 for adadelta",
+        Default::ByWord {
+            key: "optimizer",
+            cases: &[("adam", 1e-3), ("adamw", 1e-3), ("sgd", 1e-2), ("adadelta", 1.0)],
+        },
+        "step size",
     ),
     param(
         "schedule",
@@ -46,27 +49,45 @@ pub(crate) const TRAINING: [Param; 17] = [
         Default::Float(0.0),
         "divides the learning rate by 1 + decay * t at the t-th update, as Keras 2 did",
     ),
-    param("momentum", SHARE, Default::Unset, "sgd: share of the last update kept; unset: 0"),
+    param(
+        "momentum",
+        SHARE,
+        Default::ByWord { key: "optimizer", cases: &[("sgd", 0.0)] },
+        "sgd: share of the last update kept",
+    ),
     param("nesterov", Domain::Bool, Default::Bool(false), "sgd: Nesterov's momentum"),
     param(
         "weight_decay",
         Domain::NON_NEGATIVE,
-        Default::Unset,
-        "adamw: decoupled weight decay; unset: 0.01",
+        Default::ByWord { key: "optimizer", cases: &[("adamw", 0.01)] },
+        "adamw: decoupled weight decay",
     ),
-    param("beta1", SHARE, Default::Unset, "adam, adamw: decay of the mean gradient; unset: 0.9"),
+    param(
+        "beta1",
+        SHARE,
+        Default::ByWord { key: "optimizer", cases: &[("adam", 0.9), ("adamw", 0.9)] },
+        "adam, adamw: decay of the mean gradient",
+    ),
     param(
         "beta2",
         SHARE,
-        Default::Unset,
-        "adam, adamw: decay of the mean squared gradient; unset: 0.999",
+        Default::ByWord { key: "optimizer", cases: &[("adam", 0.999), ("adamw", 0.999)] },
+        "adam, adamw: decay of the mean squared gradient",
     ),
-    param("rho", SHARE, Default::Unset, "adadelta: decay of the mean squares; unset: 0.95"),
+    param(
+        "rho",
+        SHARE,
+        Default::ByWord { key: "optimizer", cases: &[("adadelta", 0.95)] },
+        "adadelta: decay of the mean squares",
+    ),
     param(
         "epsilon",
         Domain::POSITIVE,
-        Default::Unset,
-        "adam, adamw, adadelta: keeps denominators from 0; unset: 1e-8, for adadelta 1e-6",
+        Default::ByWord {
+            key: "optimizer",
+            cases: &[("adam", 1e-8), ("adamw", 1e-8), ("adadelta", 1e-6)],
+        },
+        "adam, adamw, adadelta: keeps denominators from 0",
     ),
     param(
         "batch_size",
@@ -74,7 +95,12 @@ pub(crate) const TRAINING: [Param; 17] = [
         Default::Int(32),
         "examples per gradient step; an epoch's last batch takes what is left",
     ),
-    param("epochs", Domain::COUNT, Default::Unset, "passes over the examples; unset: 60, or steps"),
+    param(
+        "epochs",
+        Domain::COUNT,
+        Default::IntUnless { key: "steps", value: 60 },
+        "passes over the examples",
+    ),
     param("steps", Domain::COUNT, Default::Unset, "gradient steps, in place of epochs"),
     param(
         "patience",
@@ -110,7 +136,7 @@ pub(crate) const fn with_training<const OWN: usize, const ALL: usize>(
 /// [`SettingError::Conflict`] for both epochs and steps, for both a schedule and a decay, and for a parameter of
 /// another optimiser.
 pub(crate) fn options(settings: &Settings) -> Result<TrainOptions, SettingError> {
-    let (optimizer, default_rate) = optimizer(settings)?;
+    let optimizer = optimizer(settings)?;
     let length = match (settings.count("epochs"), settings.count("steps")) {
         (Some(_), Some(_)) => {
             return Err(SettingError::Conflict(
@@ -118,7 +144,7 @@ pub(crate) fn options(settings: &Settings) -> Result<TrainOptions, SettingError>
             ));
         }
         (_, Some(steps)) => Length::Steps(steps as u64),
-        (epochs, None) => Length::Epochs(epochs.unwrap_or(60) as u64),
+        (epochs, None) => Length::Epochs(epochs.unwrap_or_default() as u64),
     };
     let decay = settings.float("decay").unwrap_or(0.0);
     let schedule = match settings.text("schedule") {
@@ -135,7 +161,7 @@ pub(crate) fn options(settings: &Settings) -> Result<TrainOptions, SettingError>
     Ok(TrainOptions {
         init: if settings.text("init") == Some("keras") { Init::Keras } else { Init::PyTorch },
         optimizer,
-        learning_rate: settings.float("learning_rate").unwrap_or(default_rate),
+        learning_rate: settings.float("learning_rate").unwrap_or_default(),
         schedule,
         batch_size: settings.count("batch_size").unwrap_or(32),
         length,
@@ -146,8 +172,8 @@ pub(crate) fn options(settings: &Settings) -> Result<TrainOptions, SettingError>
     })
 }
 
-/// The update rule, and the learning rate where none is set.
-fn optimizer(settings: &Settings) -> Result<(Optimizer, f64), SettingError> {
+/// The update rule. The numbers are there: their defaults go by the rule's name.
+fn optimizer(settings: &Settings) -> Result<Optimizer, SettingError> {
     let name = settings.text("optimizer").unwrap_or("adam");
     for (key, of) in [
         ("momentum", &["sgd"][..]),
@@ -167,26 +193,18 @@ fn optimizer(settings: &Settings) -> Result<(Optimizer, f64), SettingError> {
             )));
         }
     }
-    let number = |key, default: f64| settings.float(key).unwrap_or(default) as f32;
+    let number = |key| settings.float(key).unwrap_or_default() as f32;
     Ok(match name {
         "sgd" => {
-            let nesterov = settings.flag("nesterov");
-            (Optimizer::Sgd { momentum: number("momentum", 0.0), nesterov }, 1e-2)
+            Optimizer::Sgd { momentum: number("momentum"), nesterov: settings.flag("nesterov") }
         }
-        "adadelta" => (
-            Optimizer::Adadelta { rho: number("rho", 0.95), epsilon: number("epsilon", 1e-6) },
-            1.0,
-        ),
-        _ => {
-            let decay = if name == "adamw" { number("weight_decay", 0.01) } else { 0.0 };
-            let adam = Optimizer::Adam {
-                beta1: number("beta1", 0.9),
-                beta2: number("beta2", 0.999),
-                epsilon: number("epsilon", 1e-8),
-                weight_decay: decay,
-            };
-            (adam, 1e-3)
-        }
+        "adadelta" => Optimizer::Adadelta { rho: number("rho"), epsilon: number("epsilon") },
+        _ => Optimizer::Adam {
+            beta1: number("beta1"),
+            beta2: number("beta2"),
+            epsilon: number("epsilon"),
+            weight_decay: number("weight_decay"),
+        },
     })
 }
 

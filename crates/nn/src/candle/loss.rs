@@ -8,11 +8,8 @@ use candle_core::{Result, Tensor};
 /// (softmax(scores) - targets) / rows.
 pub(super) fn cross_entropy(scores: &Tensor, targets: &Tensor) -> Result<(Tensor, Tensor)> {
     let rows = scores.dim(0)? as f64;
-    let shifted = scores.broadcast_sub(&scores.max_keepdim(1)?)?;
-    let exponentials = shifted.exp()?;
-    let sums = exponentials.sum_keepdim(1)?;
-    let of_target = shifted.mul(targets)?.sum_keepdim(1)?;
-    let loss = sums.log()?.sub(&of_target)?.sum_all()?.affine(1.0 / rows, 0.0)?;
-    let gradient = exponentials.broadcast_div(&sums)?.sub(targets)?.affine(1.0 / rows, 0.0)?;
+    let log_probabilities = candle_nn::ops::log_softmax(scores, 1)?;
+    let loss = log_probabilities.mul(targets)?.sum_all()?.affine(-1.0 / rows, 0.0)?;
+    let gradient = log_probabilities.exp()?.sub(targets)?.affine(1.0 / rows, 0.0)?;
     Ok((loss, gradient))
 }
