@@ -18,6 +18,7 @@ use crate::settings::{Default, Domain, Param, SettingError, Settings};
 pub(crate) const KIND: Kind = Kind {
     name: "cnn",
     summary: "a convolutional net for images, trained by gradient steps",
+    caveat: None,
     params: &PARAMS,
     build: |settings| Ok(Box::new(Cnn::new(settings)?)),
 };

@@ -18,6 +18,7 @@ use crate::settings::{Default, Domain, Param};
 pub(crate) const KIND: Kind = Kind {
     name: "knn",
     summary: "k nearest neighbours by Euclidean distance",
+    caveat: None,
     params: &[
         Param {
             name: "k",

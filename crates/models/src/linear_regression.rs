@@ -22,6 +22,7 @@ use crate::settings::Settings;
 pub(crate) const KIND: Kind = Kind {
     name: "linear-regression",
     summary: "least squares on ±1 or indicator targets; with top_k = 10 the linear Leekasso",
+    caveat: None,
     params: &[TOP_K, SELECTION],
     build: |settings| Ok(Box::new(LinearRegression { settings: settings.clone() })),
 };

@@ -23,6 +23,7 @@ use crate::settings::{Default, Domain, Param, Settings};
 pub(crate) const KIND: Kind = Kind {
     name: "logistic-regression",
     summary: "logistic (softmax) regression with an L2 penalty",
+    caveat: None,
     params: &[
         Param {
             name: "l2",

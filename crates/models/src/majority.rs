@@ -11,6 +11,7 @@ use crate::registry::Kind;
 pub(crate) const KIND: Kind = Kind {
     name: "majority",
     summary: "the most frequent class of the training set",
+    caveat: None,
     params: &[],
     build: |_| Ok(Box::new(Majority)),
 };

@@ -17,6 +17,7 @@ use crate::settings::{Default, Domain, Param, SettingError, Settings};
 pub(crate) const KIND: Kind = Kind {
     name: "mlp",
     summary: "a multi-layer perceptron, trained by gradient steps",
+    caveat: None,
     params: &PARAMS,
     build: |settings| Ok(Box::new(Mlp::new(settings)?)),
 };

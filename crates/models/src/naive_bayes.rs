@@ -19,6 +19,7 @@ use crate::settings::{Default, Domain, Param, Settings};
 pub(crate) const KIND: Kind = Kind {
     name: "naive-bayes",
     summary: "naive Bayes with Gaussian, Bernoulli or multinomial features",
+    caveat: None,
     params: &[
         Param {
             name: "distribution",

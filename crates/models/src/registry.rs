@@ -9,6 +9,8 @@ pub struct Kind {
     pub name: &'static str,
     /// What it is, in one line.
     pub summary: &'static str,
+    /// Why two runs of the same trial may differ, for kinds that can't be made reproducible.
+    pub caveat: Option<&'static str>,
     /// What can be set.
     pub params: &'static [Param],
     /// Builds the classifier; fails only on settings that contradict each other.

@@ -22,6 +22,7 @@ use crate::smo::{self, Multipliers};
 pub(crate) const KIND: Kind = Kind {
     name: "svm",
     summary: "support vector machine; one-vs-one voting for more than two classes",
+    caveat: None,
     params: &[
         Param {
             name: "kernel",

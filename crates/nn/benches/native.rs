@@ -62,20 +62,24 @@ fn report(name: &str, network: &Network, isa: Isa, peak: f64, repeats: usize) {
     let batch = Batch { inputs: &inputs, labels: &labels, masks: &masks };
     let mut native = NativeExecutor::new(network, initial, ADAM, isa).unwrap();
 
-    let mut best: Vec<(Phase, f64)> = Vec::new();
+    // Best and current seconds of each phase.
+    let mut phases: Vec<(Phase, f64, f64)> = Vec::new();
     let mut best_step = f64::INFINITY;
     for repeat in 0..repeats {
-        let (begin, mut last, mut n) = (Instant::now(), Instant::now(), 0);
+        let (begin, mut last) = (Instant::now(), Instant::now());
         let observe = |phase| {
             let now = Instant::now();
             let seconds = (now - last).as_secs_f64();
-            match best.get_mut(n) {
-                Some((_, best)) => *best = best.min(seconds),
-                None => best.push((phase, seconds)),
+            match phases.iter_mut().find(|(known, ..)| *known == phase) {
+                Some((.., current)) => *current += seconds,
+                None => phases.push((phase, f64::INFINITY, seconds)),
             }
-            (last, n) = (now, n + 1);
+            last = now;
         };
         native.step_observed(&batch, 1e-4, observe).unwrap();
+        for (_, best, current) in &mut phases {
+            (*best, *current) = (best.min(*current), 0.0);
+        }
         if repeat > 0 {
             best_step = best_step.min(begin.elapsed().as_secs_f64());
         }
@@ -89,7 +93,7 @@ fn report(name: &str, network: &Network, isa: Isa, peak: f64, repeats: usize) {
 
     let mut total = 0.0;
     println!("\n{name}");
-    for (phase, seconds) in &best {
+    for (phase, seconds, _) in &phases {
         let flops = flops(network, phase);
         total += flops;
         let speed = match flops {

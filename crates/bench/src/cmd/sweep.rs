@@ -107,6 +107,11 @@ fn announce(bench: &Bench, store: &Store, asked: usize, missing: usize, jobs: us
         experiment.protocol.repeats * experiment.protocol.folds,
         store.folder().display()
     );
+    for model in &experiment.models {
+        if let Some(caveat) = model.kind.caveat {
+            eprintln!("warning: {} is not reproducible: {caveat}", model.name);
+        }
+    }
 }
 
 /// A flag that the first SIGINT or SIGTERM sets; the second ends the process at once. Finished trials are in the

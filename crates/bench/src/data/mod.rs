@@ -120,8 +120,8 @@ impl Dataset {
         }
     }
 
-    /// Loads what `spec` names from `folder` (the data folder; each dataset lies in its own folder there, or in
-    /// `folder` itself).
+    /// Loads what `spec` names from `folder` (the data folder; each dataset lies in a folder of its name there, or
+    /// is `folder` itself).
     ///
     /// # Errors
     /// [`Error::Input`] naming the file that is missing, damaged or not what it should be, or the class that isn't.
@@ -218,9 +218,12 @@ impl Dataset {
 impl Source {
     /// The folder under `data` that holds this dataset's files, if one does.
     pub fn folder(&self, data: &Path) -> Option<PathBuf> {
+        // Datasets share their files' names, so a folder that is one itself must be called so.
+        let called_so =
+            |folder: &PathBuf| folder.canonicalize().is_ok_and(|f| f.ends_with(self.name));
         [data.join(self.name), data.to_owned()]
             .into_iter()
-            .find(|f| self.files[0].path(f).is_some())
+            .find(|folder| called_so(folder) && self.files[0].path(folder).is_some())
     }
 
     /// The files' names and the SHA-256 of their uncompressed bytes.

@@ -57,6 +57,7 @@ macro_rules! mock {
         pub static $constant: Kind = Kind {
             name: $name,
             summary: "a mock",
+            caveat: None,
             params: &[],
             build: |_| Ok(Box::new(Mock($does))),
         };

@@ -34,6 +34,7 @@ pub(super) const MIN_SAMPLES_LEAF: Param = Param {
 pub(crate) const KIND: Kind = Kind {
     name: "decision-tree",
     summary: "a classification tree (CART, Gini), ties broken at random",
+    caveat: None,
     params: &[MAX_DEPTH, MIN_SAMPLES_LEAF],
     build: |settings| Ok(Box::new(DecisionTree { settings: settings.clone() })),
 };

@@ -23,10 +23,14 @@ use crate::linear::matrix;
 use crate::registry::Kind;
 use crate::settings::Settings;
 
+/// What `bench` says when one of them runs.
+const CAVEAT: &str = "linfa's trees follow hash order: another run gives other scores";
+
 /// `kind = "linfa-decision-tree"`.
 pub(crate) const DECISION_TREE: Kind = Kind {
     name: "linfa-decision-tree",
     summary: "linfa-trees as it is, to compare with; not reproducible (hash order)",
+    caveat: Some(CAVEAT),
     params: &[MAX_DEPTH, MIN_SAMPLES_LEAF],
     build: |settings| Ok(Box::new(LinfaTree { settings: settings.clone() })),
 };
@@ -35,6 +39,7 @@ pub(crate) const DECISION_TREE: Kind = Kind {
 pub(crate) const RANDOM_FOREST: Kind = Kind {
     name: "linfa-random-forest",
     summary: "linfa-ensemble's forest as it is, to compare with; not reproducible (hash order)",
+    caveat: Some(CAVEAT),
     params: &[TREES, MAX_DEPTH, MIN_SAMPLES_LEAF],
     build: |settings| Ok(Box::new(LinfaForest { settings: settings.clone() })),
 };

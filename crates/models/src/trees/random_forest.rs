@@ -36,6 +36,7 @@ const PARAMS: &[Param] = &[TREES, MAX_FEATURES, MAX_DEPTH, MIN_SAMPLES_LEAF];
 pub(crate) const RANDOM_FOREST: Kind = Kind {
     name: "random-forest",
     summary: "trees on bootstrap samples, random features at every node",
+    caveat: None,
     params: PARAMS,
     build: |settings| build(settings, false),
 };
@@ -44,6 +45,7 @@ pub(crate) const RANDOM_FOREST: Kind = Kind {
 pub(crate) const EXTRA_TREES: Kind = Kind {
     name: "extra-trees",
     summary: "trees on all rows, random features and thresholds at every node",
+    caveat: None,
     params: PARAMS,
     build: |settings| build(settings, true),
 };

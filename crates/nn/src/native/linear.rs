@@ -4,6 +4,7 @@
 //! The gradient by the input is [`Transposed`]'s for the common kernels; else it is again a convolution: of the
 //! output's gradient, spread by the stride and framed by zeros, with the weights turned by 180° and transposed.
 
+use super::Isa;
 use super::correlate::Correlate;
 use super::elementwise::{ReluGradient, RowSum};
 use super::op::{Backward, Forward, Op};
@@ -159,11 +160,11 @@ impl Linear {
         let rows = pass.upstream.len() / to;
         self.spread.resize(pass.upstream.len(), 0.0);
         self.turned.resize(pass.downstream.len(), 0.0);
-        self.zeros.resize(self.zeros.len().max(rows), 0.0);
         transpose(pass.upstream, rows, to, &mut self.spread);
         pass.isa.run(Correlate {
             input: &pass.parameters[self.weights.clone()],
             weights: &self.spread,
+            // Fewer rows than inputs, since the weights are more than both gradients.
             bias: &self.zeros[..rows],
             output: &mut self.turned,
             rows: 1,
@@ -242,14 +243,18 @@ impl Op for Linear {
         }
     }
 
+    fn prepare_backward(&mut self, _: Isa, parameters: &[f32], input: bool) {
+        if input && !self.dense {
+            self.turn(&parameters[self.weights.clone()]);
+        }
+    }
+
     fn backward(&mut self, mut pass: Backward<'_>) {
         let (g, from, to) = self.images(pass.input.len());
-        pass.gradients[self.weights.clone()].fill(0.0);
-        pass.gradients[self.bias.clone()].fill(0.0);
         let wanted = !pass.downstream.is_empty();
-        let gradients = pass.upstream.len() + pass.downstream.len();
-        let swapped = self.dense && self.weights.len() > gradients;
-        if wanted && !swapped {
+        let swapped =
+            self.dense && self.weights.len() > pass.upstream.len() + pass.downstream.len();
+        if wanted && self.dense && !swapped {
             self.turn(&pass.parameters[self.weights.clone()]);
         }
         // Image by image, so that a gradient is still in cache when it is read again.
@@ -304,15 +309,30 @@ fn spread<'a>(frame: &'a mut Vec<f32>, g: &Geometry, gradient: &'a [f32]) -> &'a
     frame
 }
 
-/// `to[c][r] = from[r][c]` for `rows × columns` values, block by block to stay in cache.
+/// `to[c][r] = from[r][c]` for `rows × columns` values, in stripes of a few rows to stay in cache.
 pub(super) fn transpose(from: &[f32], rows: usize, columns: usize, to: &mut [f32]) {
-    const BLOCK: usize = 16;
-    for r0 in (0..rows).step_by(BLOCK) {
-        for c0 in (0..columns).step_by(BLOCK) {
-            for c in c0..columns.min(c0 + BLOCK) {
-                for r in r0..rows.min(r0 + BLOCK) {
-                    to[c * rows + r] = from[r * columns + c];
-                }
+    const STRIPE: usize = 16;
+    for (i, stripe) in from.chunks(STRIPE * columns).enumerate() {
+        for (c, to) in to.chunks_exact_mut(rows).enumerate() {
+            for (to, row) in to[i * STRIPE..].iter_mut().zip(stripe.chunks_exact(columns)) {
+                *to = row[c];
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::transpose;
+
+    #[test]
+    fn transposes_whole_and_part_stripes() {
+        for (rows, columns) in [(1, 1), (1, 5), (5, 1), (16, 3), (35, 20)] {
+            let from: Vec<f32> = (0..rows * columns).map(|i| i as f32).collect();
+            let mut to = vec![0.0; from.len()];
+            transpose(&from, rows, columns, &mut to);
+            for (i, &value) in to.iter().enumerate() {
+                assert_eq!(value, from[i % rows * columns + i / rows]);
             }
         }
     }

@@ -3,6 +3,7 @@
 use super::Isa;
 use super::elementwise::{Masked, Relu, ReluGradient, Tanh, TanhGradient};
 use super::pool::{AvgPool, AvgPoolGradient, MaxPool, MaxPoolGradient, Windows};
+use std::ops::Range;
 
 /// What a step sees on the way forward. Values are `rows × values`, images NHWC.
 pub(super) struct Forward<'a> {
@@ -11,6 +12,8 @@ pub(super) struct Forward<'a> {
     pub(super) parameters: &'a [f32],
     /// The dropout masks in training; none at prediction.
     pub(super) masks: Option<&'a [Vec<f32>]>,
+    /// Which rows of the batch these are.
+    pub(super) rows: Range<usize>,
     pub(super) input: &'a [f32],
     pub(super) output: &'a mut [f32],
 }
@@ -20,9 +23,11 @@ pub(super) struct Backward<'a> {
     pub(super) isa: Isa,
     /// All of the network's.
     pub(super) parameters: &'a [f32],
-    /// All of the network's; a step writes its own part.
+    /// All of the network's; a step adds to its own part.
     pub(super) gradients: &'a mut [f32],
     pub(super) masks: &'a [Vec<f32>],
+    /// Which rows of the batch these are.
+    pub(super) rows: Range<usize>,
     pub(super) input: &'a [f32],
     pub(super) output: &'a [f32],
     /// The loss's gradient by the output; may be overwritten.
@@ -31,12 +36,27 @@ pub(super) struct Backward<'a> {
     pub(super) downstream: &'a mut [f32],
 }
 
-/// One step of the compiled network: some layers fused. `backward` follows the `forward` of the same rows.
+/// One step of the compiled network: some layers fused.
+///
+/// For a batch come `prepare`, then `forward` for all rows, some at a time and in order; in training, `prepare_backward`,
+/// then `backward` for the same rows in any such parts, then `finish_backward`.
 pub(super) trait Op: std::fmt::Debug + Send {
+    /// Does what depends on the parameters alone.
+    fn prepare(&mut self, _isa: Isa, _parameters: &[f32]) {}
     /// Computes the output from the input.
     fn forward(&mut self, pass: Forward<'_>);
-    /// Computes the gradients by the parameters and by the input from that by the output.
+    /// Does what depends on the parameters alone; the gradients that follow include the input's if `input`.
+    fn prepare_backward(&mut self, _isa: Isa, _parameters: &[f32], _input: bool) {}
+    /// Computes the gradient by the input, and adds that by the parameters, from that by the output.
     fn backward(&mut self, pass: Backward<'_>);
+    /// Completes the gradients by the parameters.
+    fn finish_backward(&mut self, _isa: Isa, _gradients: &mut [f32]) {}
+}
+
+/// The part of a step's state, `values` per row, that belongs to `rows`.
+fn part(rows: &Range<usize>, values: usize) -> Range<usize> {
+    let each = values / rows.len();
+    rows.start * each..rows.end * each
 }
 
 /// ReLU by itself; behind a linear or pooling step it is fused into that.
@@ -79,7 +99,7 @@ impl Op for DropoutOp {
     fn forward(&mut self, pass: Forward<'_>) {
         match pass.masks {
             Some(masks) => {
-                let mask = &masks[self.mask];
+                let mask = &masks[self.mask][part(&pass.rows, pass.input.len())];
                 pass.isa.run(Masked { input: pass.input, mask, output: pass.output });
             }
             None => pass.output.copy_from_slice(pass.input),
@@ -87,7 +107,7 @@ impl Op for DropoutOp {
     }
 
     fn backward(&mut self, pass: Backward<'_>) {
-        let mask = &pass.masks[self.mask];
+        let mask = &pass.masks[self.mask][part(&pass.rows, pass.input.len())];
         pass.isa.run(Masked { input: pass.upstream, mask, output: pass.downstream });
     }
 }
@@ -110,12 +130,12 @@ impl MaxPoolOp {
 
 impl Op for MaxPoolOp {
     fn forward(&mut self, pass: Forward<'_>) {
-        let chosen_len = self.chosen.len().max(pass.output.len());
-        self.chosen.resize(chosen_len, 0.0);
+        let part = part(&pass.rows, pass.output.len());
+        self.chosen.resize(self.chosen.len().max(part.end), 0.0);
         pass.isa.run(MaxPool {
             windows: self.windows,
             input: pass.input,
-            chosen: &mut self.chosen[..pass.output.len()],
+            chosen: &mut self.chosen[part],
             output: pass.output,
             floor: self.floor,
         });
@@ -124,7 +144,7 @@ impl Op for MaxPoolOp {
     fn backward(&mut self, pass: Backward<'_>) {
         pass.isa.run(MaxPoolGradient {
             windows: self.windows,
-            chosen: &self.chosen[..pass.output.len()],
+            chosen: &self.chosen[part(&pass.rows, pass.output.len())],
             output: pass.output,
             upstream: pass.upstream,
             downstream: pass.downstream,

@@ -15,6 +15,8 @@ pub(super) struct Step {
     /// Values of one example behind it.
     pub(super) output_len: usize,
     pub(super) has_parameters: bool,
+    /// Whether examples are computed together rather than image by image.
+    pub(super) is_dense: bool,
 }
 
 /// The steps of `network`, and the lengths of one example's dropout masks.
@@ -66,7 +68,9 @@ pub(super) fn plan(network: &Network) -> (Vec<Step>, Vec<usize>) {
         parameter += weights + biases;
         if let Some(op) = op {
             let output_len = network.dims(i).len();
-            steps.push(Step { op, layers: first..i, output_len, has_parameters: weights > 0 });
+            let is_dense = matches!(layers[first], Layer::Dense { .. });
+            let has_parameters = weights > 0;
+            steps.push(Step { op, layers: first..i, output_len, has_parameters, is_dense });
         }
     }
     (steps, masks)

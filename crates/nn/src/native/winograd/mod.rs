@@ -19,6 +19,7 @@
 
 mod transform;
 
+use super::Isa;
 use super::correlate::Correlate;
 use super::elementwise::{ReluGradient, RowSum};
 use super::linear::{Geometry, transpose};
@@ -38,7 +39,7 @@ pub(super) struct Winograd {
     weights: Range<usize>,
     bias: Range<usize>,
     floor: f32,
-    /// Tiles per block.
+    /// Tiles per block, at most.
     block: usize,
     /// U: `16 × in × out`.
     filters: Vec<f32>,
@@ -104,32 +105,11 @@ impl Winograd {
         Grid { map: self.geometry.output, output: self.geometry.output, offset: 0 }
     }
 
-    /// Blocks of tiles that cover `images` images.
+    /// Blocks of tiles, about as long as one another, that cover `images` images.
     fn blocks(&self, images: usize) -> impl Iterator<Item = Range<usize>> + use<> {
-        let (tiles, block) = (images * self.output_grid().tiles(), self.block);
-        (0..tiles).step_by(block).map(move |first| first..tiles.min(first + block))
-    }
-
-    /// Prepares Uᵀ and room for the gradients.
-    fn prepare_backward(&mut self, pass: &Backward<'_>) {
-        let (from, to) = (self.geometry.input.channels, self.geometry.output.channels);
-        self.filter_gradient.clear();
-        self.filter_gradient.resize(PRODUCTS * from * to, 0.0);
-        if pass.downstream.is_empty() {
-            return;
-        }
-        let weights = &pass.parameters[self.weights.clone()];
-        self.transposed.resize(weights.len(), 0.0);
-        self.filters_transposed.resize(PRODUCTS * from * to, 0.0);
-        self.patch_gradient.resize(PRODUCTS * self.block * from, 0.0);
-        let taps = weights.chunks_exact(from * to);
-        for (tap, transposed) in taps.zip(self.transposed.chunks_exact_mut(from * to)) {
-            transpose(tap, from, to, transposed);
-        }
-        pass.isa.run(WeightTransform {
-            weights: &self.transposed,
-            filters: &mut self.filters_transposed,
-        });
+        let tiles = images * self.output_grid().tiles();
+        let blocks = tiles.div_ceil(self.block);
+        (0..blocks).map(move |i| i * tiles / blocks..(i + 1) * tiles / blocks)
     }
 
     /// Adds the gradient of U from a block of tiles, and leaves the block's dM in `products`.
@@ -165,13 +145,15 @@ impl Winograd {
 }
 
 impl Op for Winograd {
+    fn prepare(&mut self, isa: Isa, parameters: &[f32]) {
+        let weights = &parameters[self.weights.clone()];
+        isa.run(WeightTransform { weights, filters: &mut self.filters });
+    }
+
     fn forward(&mut self, pass: Forward<'_>) {
         let (from, to) = (self.geometry.input.channels, self.geometry.output.channels);
-        let weights = &pass.parameters[self.weights.clone()];
-        pass.isa.run(WeightTransform { weights, filters: &mut self.filters });
         let (input_grid, output_grid) = (self.input_grid(), self.output_grid());
-        let images = pass.input.len() / self.geometry.input.len();
-        for tiles in self.blocks(images) {
+        for tiles in self.blocks(pass.rows.len()) {
             let patches = &mut self.patches[..PRODUCTS * tiles.len() * from];
             let products = &mut self.products[..PRODUCTS * tiles.len() * to];
             pass.isa.run(InputTransform {
@@ -196,24 +178,47 @@ impl Op for Winograd {
         }
     }
 
-    fn backward(&mut self, mut pass: Backward<'_>) {
-        if self.floor == 0.0 {
-            pass.isa.run(ReluGradient { output: pass.output, gradient: pass.upstream });
+    fn prepare_backward(&mut self, isa: Isa, parameters: &[f32], input: bool) {
+        let (from, to) = (self.geometry.input.channels, self.geometry.output.channels);
+        self.filter_gradient.clear();
+        self.filter_gradient.resize(PRODUCTS * from * to, 0.0);
+        if !input {
+            return;
         }
+        let weights = &parameters[self.weights.clone()];
+        self.transposed.resize(weights.len(), 0.0);
+        self.filters_transposed.resize(PRODUCTS * from * to, 0.0);
+        self.patch_gradient.resize(PRODUCTS * self.block * from, 0.0);
+        let taps = weights.chunks_exact(from * to);
+        for (tap, transposed) in taps.zip(self.transposed.chunks_exact_mut(from * to)) {
+            transpose(tap, from, to, transposed);
+        }
+        let filters = &mut self.filters_transposed;
+        isa.run(WeightTransform { weights: &self.transposed, filters });
+    }
+
+    fn backward(&mut self, mut pass: Backward<'_>) {
         let sums = &mut pass.gradients[self.bias.clone()];
-        sums.fill(0.0);
-        pass.isa.run(RowSum { rows: pass.upstream, sums });
-        self.prepare_backward(&pass);
+        let image = self.geometry.output.len();
+        let images = pass.upstream.chunks_exact_mut(image).zip(pass.output.chunks_exact(image));
+        for (gradient, output) in images {
+            if self.floor == 0.0 {
+                pass.isa.run(ReluGradient { output, gradient });
+            }
+            pass.isa.run(RowSum { rows: gradient, sums });
+        }
         pass.downstream.fill(0.0);
-        let images = pass.input.len() / self.geometry.input.len();
-        for tiles in self.blocks(images) {
+        for tiles in self.blocks(pass.rows.len()) {
             self.add_filter_gradient(&pass, tiles.clone());
             if !pass.downstream.is_empty() {
                 self.add_input_gradient(&mut pass, tiles);
             }
         }
-        let weights = &mut pass.gradients[self.weights.clone()];
-        pass.isa.run(WeightAdjoint { filters: &self.filter_gradient, weights });
+    }
+
+    fn finish_backward(&mut self, isa: Isa, gradients: &mut [f32]) {
+        let weights = &mut gradients[self.weights.clone()];
+        isa.run(WeightAdjoint { filters: &self.filter_gradient, weights });
     }
 }
 
