@@ -41,10 +41,7 @@ impl Environment {
         let commit = git(&["rev-parse", "HEAD"]);
         Environment {
             version: env!("CARGO_PKG_VERSION"),
-            dirty: commit
-                .as_ref()
-                .and_then(|_| git(&["status", "--porcelain"]))
-                .map(|s| !s.is_empty()),
+            dirty: commit.as_ref().and_then(|_| git(&STATUS)).map(|changes| !changes.is_empty()),
             commit: commit.unwrap_or_else(|| "unknown".into()),
             rustc: env!("BENCH_RUSTC"),
             target: env!("BENCH_TARGET"),
@@ -73,6 +70,9 @@ impl Environment {
         format!("# What the last `bench sweep` into this folder ran on.\n{body}")
     }
 }
+
+/// Changes to anything but results, which the sweep itself is writing.
+const STATUS: [&str; 5] = ["status", "--porcelain", "--", ":/", ":(top,exclude)results"];
 
 fn git(arguments: &[&str]) -> Option<String> {
     let output =

@@ -34,7 +34,7 @@ use std::ops::Range;
 const PREDICTION_ROWS: usize = 64;
 
 /// Values of the widest step that some rows taken together through the leading steps may have: with their gradient and
-/// a block of products they then stay in a second-level cache of 1 MiB (measured: 12 % of a step of a wide net). Without
+/// a block of products they then stay in a second-level cache of 1 MiB (measured: 6 % of a step of a wide net). Without
 /// influence on the result.
 const NEAR_VALUES: usize = 96 * 1024;
 

@@ -167,6 +167,40 @@ fn winograd_convolutions_agree_with_the_reference() {
 }
 
 #[test]
+fn winograd_rounds_little_off_the_dyadic_grid() {
+    let conv = |channels, kernel| Layer::Conv { channels, kernel, stride: 1, padding: 0 };
+    // Tanh and means only: nothing that a rounding could decide otherwise.
+    let layers = vec![
+        conv(32, 1),
+        Layer::Tanh,
+        conv(48, 3),
+        Layer::Tanh,
+        conv(64, 3),
+        Layer::AvgPool { size: 2 },
+        Layer::Flatten,
+        Layer::Dense { units: 5 },
+    ];
+    let network = Network::new(Dims { height: 13, width: 10, channels: 3 }, layers).unwrap();
+    let mut rng = rng(6);
+    let dyadic = dyadic_parameters(&network, &mut rng);
+    let parameters: Vec<f32> = dyadic.iter().map(|p| p * rng.random_range(0.5f32..1.0)).collect();
+    let mut batch = batch(&network, 5, -16, &mut rng);
+    batch.inputs.iter_mut().for_each(|x| *x *= rng.random_range(0.5f32..1.0));
+    let exact: Vec<f64> = parameters.iter().map(|&p| f64::from(p)).collect();
+    let expected = reference::run(&network, &exact, &batch.borrow());
+    let isa = *Isa::available().last().unwrap();
+    let mut native = NativeExecutor::new(&network, parameters, PLAIN, isa).unwrap();
+    let scores = error(&native.logits(&batch.inputs).unwrap(), &expected.scores);
+    native.step(&batch.borrow(), 0.0).unwrap();
+    let gradient = error(native.gradients(), &expected.gradient);
+    // Not exact either: then the grid would have hidden the rounding.
+    assert!(
+        scores > 0.0 && scores <= 1e-5 && gradient > 0.0 && gradient <= 1e-5,
+        "{scores:e}, {gradient:e}"
+    );
+}
+
+#[test]
 fn whole_nets_agree_with_the_reference_on_every_instruction_set() {
     let nets = [(nets::mlp(), 32), (nets::small_cnn(), 7), (nets::beam_cnn(), 2)];
     for isa in Isa::available() {

@@ -1,8 +1,8 @@
 //! AVX2 with FMA (8 lanes, 16 registers) and AVX-512 (16 lanes, or 8 for narrow layers, 32 registers).
 //!
 //! Whole vectors are loaded and stored under a mask of ones, which compiles to a plain move: the unmasked intrinsics
-//! are checked pointer reads in a development build, whose panic paths spill every register tile (measured: a third
-//! of the speed).
+//! are checked pointer reads in a development build, whose panic paths spill every register tile (measured:
+//! three times slower).
 
 use super::{Kernel, Simd};
 use core::arch::x86_64::*;
