@@ -164,3 +164,68 @@ fn check_name(name: &str) -> std::result::Result<(), String> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const SOUND: &str = r#"
+name = "study"
+seed = 3
+[dataset]
+name = "mnist"
+classes = [4, 9]
+[protocol]
+sizes = [20, 10]
+[[model]]
+name = "net"
+kind = "mlp"
+hidden = [16]
+scale = "raw"
+"#;
+
+    fn parsed(text: &str) -> Result<Experiment> {
+        parse(Path::new("study.toml"), text)
+    }
+
+    #[test]
+    fn defaults_are_filled_in_and_sizes_sorted() {
+        let experiment = parsed(SOUND).expect("sound");
+        let protocol = &experiment.protocol;
+        assert_eq!(protocol.kind, ProtocolKind::RepeatedCv);
+        assert_eq!((protocol.repeats, protocol.folds, protocol.test_size), (5, 5, None));
+        assert_eq!(protocol.sizes, [10, 20]);
+        let model = &experiment.models[0];
+        assert_eq!((model.scale, model.kind.name), (Scale::Raw, "mlp"));
+        assert_eq!(model.settings.int("epochs"), Some(60));
+        assert_eq!(model.settings.float("learning_rate"), Some(1e-3), "by the optimiser");
+    }
+
+    #[test]
+    fn windows_line_ends_are_lines_too() {
+        let broken = SOUND.replace("seed = 3", "sed = 3").replace('\n', "\r\n");
+        let message = parsed(&broken).expect_err("a slip").to_string();
+        assert!(message.starts_with("study.toml:3: unknown key `sed`"), "{message}");
+    }
+
+    proptest! {
+        #[test]
+        fn never_panics_on_any_text(text in ".{0,200}") {
+            let _ = parsed(&text);
+        }
+
+        #[test]
+        fn never_panics_on_a_damaged_file(
+            at in 0..SOUND.len(),
+            length in 0usize..12,
+            insert in "[\\[\\]\"=#0-9a-z\\n.-]{0,6}",
+        ) {
+            let end = (at + length).min(SOUND.len());
+            let damaged = format!("{}{insert}{}", &SOUND[..at], &SOUND[end..]);
+            if let Err(error) = parsed(&damaged) {
+                prop_assert!(error.to_string().starts_with("study.toml:"), "{}", error);
+            }
+        }
+    }
+}

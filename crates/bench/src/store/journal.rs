@@ -229,3 +229,53 @@ impl TryFrom<Wire> for Record {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn record(correct: &[bool], log_loss: f64, reason: &str) -> Record {
+        Record {
+            key: TrialKey { model: "net".into(), n: 10, repeat: 1, fold: 2 },
+            outcome: Outcome {
+                seed: (1 << 53) - 1,
+                status: Status::Ok,
+                n_train: 10,
+                n_test: correct.len() as u32,
+                correct: Some(Correctness::pack(correct)),
+                log_loss: Some(log_loss),
+                brier: None,
+                train_accuracy: Some(0.1 + 0.2),
+                train_loss: None,
+                steps: Some(60),
+                reason: reason.into(),
+            },
+            timing: Some(Timing { fit: 0.1, fit_cpu: 0.2, predict: 0.3, predict_cpu: 0.4 }),
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_line_reads_back_bit_for_bit(
+            correct in prop::collection::vec(any::<bool>(), 0..40),
+            log_loss in 0.0f64..40.0,
+            reason in "[^\\n]{0,20}",
+        ) {
+            let record = record(&correct, log_loss, &reason);
+            let line = encode("0123", &record).expect("encoded");
+            prop_assert_eq!(line.matches('\n').count(), 1, "one line");
+            let decoded = decode(line.trim_end_matches('\n').as_bytes());
+            prop_assert_eq!(decoded, Ok(("0123".to_owned(), record)));
+        }
+
+        #[test]
+        fn never_panics_on_any_bytes(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            let mut dressed = HEADER.as_bytes().to_vec();
+            dressed.extend(&bytes);
+            for bytes in [bytes, dressed] {
+                let _ = read_file(&bytes, &mut Vec::new());
+            }
+        }
+    }
+}

@@ -1,6 +1,6 @@
 //! The native engine: one net on one thread of the processor, with the same bits on every instruction set.
 //!
-//! - No graph: [`plan`] compiles the network once into steps whose buffers are reused from batch to batch.
+//! - No graph: `plan` compiles the network once into steps whose buffers are reused from batch to batch.
 //! - Every number is one chain of exactly rounded operations in an order that depends on the network alone, never
 //!   on the width of the vectors, the rows asked for at once, threads, or the build profile. Lanes are never added
 //!   up. So a run on AVX-512 equals one on AVX2, NEON or the scalar path bit for bit.
