@@ -17,7 +17,10 @@ const MAX_NAME: usize = 48;
 /// # Errors
 /// [`Error::Io`] if it can't be read, [`Error::Input`] naming file, line and key for anything wrong in it.
 pub fn read(path: &Path) -> Result<Experiment> {
-    let text = std::fs::read_to_string(path).map_err(|error| Error::io(path, error))?;
+    let bytes = std::fs::read(path).map_err(|error| Error::io(path, error))?;
+    let text = String::from_utf8(bytes).map_err(|error| {
+        Error::io(path, format!("not UTF-8 text, at byte {}", error.utf8_error().valid_up_to()))
+    })?;
     parse(path, &text)
 }
 
@@ -89,11 +92,16 @@ fn models(top: &Section<'_>) -> Result<Vec<ModelSpec>> {
         let name = section.text("name", "a label such as \"logistic\"")?;
         check_name(name).map_err(|why| section.error_at_key("name", why))?;
         // Labels name files, and some file systems don't tell case.
-        if specs.iter().any(|spec| spec.name.eq_ignore_ascii_case(name)) {
-            return Err(section.error_at_key(
-                "name",
-                format!("two models are called {name:?}: give each a name of its own"),
-            ));
+        if let Some(twin) = specs.iter().find(|spec| spec.name.eq_ignore_ascii_case(name)) {
+            let why = if twin.name == name {
+                format!("two models are called {name:?}: give each a name of its own")
+            } else {
+                format!(
+                    "{:?} and {name:?} differ in case alone: give each a name of its own",
+                    twin.name
+                )
+            };
+            return Err(section.error_at_key("name", why));
         }
         specs.push(model(section.named(name), name)?);
     }
@@ -114,7 +122,10 @@ fn model(section: Section<'_>, name: &str) -> Result<ModelSpec> {
     let mut given: BTreeMap<String, Value> = BTreeMap::new();
     for (key, value) in section.entries().filter(|(key, _)| !HARNESS_KEYS.contains(key)) {
         let value = parameter(value.get_ref()).ok_or_else(|| {
-            section.error_at_key(key, format!("`{key}` is no number, word, switch or list"))
+            section.error_at_key(
+                key,
+                format!("`{key}` is no word, switch, list, or number within 64 bits"),
+            )
         })?;
         given.insert(key.to_owned(), value);
     }
@@ -153,14 +164,22 @@ fn setting_error(
 /// Names become file names on every system.
 fn check_name(name: &str) -> std::result::Result<(), String> {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_.+".contains(c);
-    if name.is_empty()
-        || name.len() > MAX_NAME
-        || !name.chars().all(plain)
-        || name.starts_with(['.', '-'])
-    {
+    let sound = name.len() <= MAX_NAME
+        && name.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && name.chars().all(plain);
+    if !sound {
         return Err(format!(
-            "name {name:?} can't name a file: use up to {MAX_NAME} of a-z A-Z 0-9 - _ . +, beginning with a letter or digit"
+            "name {name:?} can't name a file: use up to {MAX_NAME} of a-z A-Z 0-9 - _ . +, \
+             beginning with a letter or digit"
         ));
+    }
+    let stem = name.split('.').next().unwrap_or_default().to_ascii_lowercase();
+    let device = ["con", "prn", "aux", "nul"].contains(&stem.as_str())
+        || (stem.len() == 4
+            && (stem.starts_with("com") || stem.starts_with("lpt"))
+            && stem.ends_with(|c: char| c.is_ascii_digit()));
+    if device {
+        return Err(format!("name {name:?} names a device on Windows: choose another"));
     }
     Ok(())
 }

@@ -12,13 +12,17 @@ use crate::summary::{Cell, LEVEL, Summary, coverage};
 /// Pixels of the PNG per unit of the SVG: sharp in print at a column's width.
 const PNG_SCALE: f32 = 2.0;
 
-/// Draws all figures that the results allow into `figures/` of `folder`.
+/// Draws all figures that the results allow into `figures/` of `folder`: none if no trial is ok. Says whether it drew.
 ///
 /// # Errors
-/// [`Error::Input`] if there is nothing to draw, [`Error::Io`] if a file can't be written.
-pub fn draw(folder: &Path, summary: &Summary, lock: &Lock) -> Result<()> {
+/// [`Error::Input`] if a figure can't be drawn, [`Error::Io`] if a file can't be written.
+pub fn draw(folder: &Path, summary: &Summary, lock: &Lock) -> Result<bool> {
+    if summary.cells.iter().all(|cell| cell.accuracy.is_none()) {
+        return Ok(false);
+    }
     let figure = plot::accuracy_vs_n(&learning_curves(summary, lock)).map_err(plot_error)?;
-    write(folder, "accuracy-vs-n", &figure)
+    write(folder, "accuracy-vs-n", &figure)?;
+    Ok(true)
 }
 
 fn write(folder: &Path, name: &str, figure: &Svg) -> Result<()> {
@@ -92,7 +96,7 @@ fn caption(summary: &Summary, lock: &Lock) -> Vec<String> {
         _ => "new training draws and new test items",
     };
     let mut lines = vec![
-        format!("Mean over {design}."),
+        format!("Mean over {design}. Points of one n stand side by side."),
         format!(
             "Bars: {:.0} % Wilson intervals at the effective sample size, covering {covers}. \
              They are marginal: models share their splits, so compare models by paired differences, not by overlap.",

@@ -180,12 +180,8 @@ impl<'a> Section<'a> {
             _ => "",
         };
         words.iter().find(|(word, _)| *word == given).map(|(_, value)| *value).ok_or_else(|| {
-            let names = words.iter().map(|(word, _)| *word);
-            let hint = match models::settings::nearest(given, names.clone()) {
-                Some(nearest) => format!("{nearest:?}?"),
-                None => names.map(|n| format!("{n:?}")).collect::<Vec<_>>().join(" | "),
-            };
-            self.invalid(key, value, hint)
+            let names: Vec<String> = words.iter().map(|(word, _)| format!("{word:?}")).collect();
+            self.invalid(key, value, names.join(" | "))
         })
     }
 

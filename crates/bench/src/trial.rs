@@ -11,7 +11,7 @@ use models::{Classifier, Features, FitContext, FitError, Predictions, TrainingSe
 
 use crate::data::Dataset;
 use crate::error::{Error, Result};
-use crate::experiment::{Experiment, Scale};
+use crate::experiment::{Experiment, ModelSpec, Scale};
 use crate::panics;
 use crate::plan::TrialKey;
 use crate::record::{Correctness, Outcome, Record, Status, Timing};
@@ -41,9 +41,7 @@ impl Bench {
         let classifiers = experiment
             .models
             .iter()
-            .map(|model| {
-                (model.kind.build)(&model.settings).map_err(|e| Error::input(e.to_string()))
-            })
+            .map(|model| classifier(model, &dataset))
             .collect::<Result<_>>()?;
         let count = experiment.protocol.repeats as usize * experiment.protocol.folds as usize;
         let splits = std::iter::repeat_with(OnceLock::new).take(count).collect();
@@ -154,6 +152,16 @@ type HeldOutKey = (u32, u32, Scale);
 impl HeldOutCache {
     /// Trials run split by split: the current one and its neighbour, in two scales.
     const CAPACITY: usize = 4;
+}
+
+/// The classifier of `model`, refused if it can't learn such data at all.
+fn classifier(model: &ModelSpec, dataset: &Dataset) -> Result<Box<dyn Classifier>> {
+    let refused = |why: String| Error::input(format!("model {:?}: {why}", model.name));
+    let classifier = (model.kind.build)(&model.settings).map_err(|e| refused(e.to_string()))?;
+    classifier
+        .check(dataset.shape, dataset.class_names.len())
+        .map_err(|error| refused(error.to_string()))?;
+    Ok(classifier)
 }
 
 /// Refuses sizes that no training part can have, before anything runs.

@@ -204,7 +204,7 @@ fn bad_input_is_refused_before_anything_runs_naming_file_key_and_remedy() {
             text.replacen(from, to, 1)
         }
     };
-    let cases: [(&'static str, &'static str, &[&str]); 19] = [
+    let cases: [(&'static str, &'static str, &[&str]); 22] = [
         (
             "folds = 2",
             "fold = 2",
@@ -242,8 +242,19 @@ fn bad_input_is_refused_before_anything_runs_naming_file_key_and_remedy() {
             &["study.toml:13: `folds` is 1 in [protocol], expected a whole number in 2.."],
         ),
         ("repeats = 2", "repeats = 0", &["study.toml:12: `repeats` is 0"]),
-        ("name = \"leekasso\"", "name = \"Floor\"", &["two models are called \"Floor\""]),
+        (
+            "name = \"leekasso\"",
+            "name = \"Floor\"",
+            &["\"floor\" and \"Floor\" differ in case alone"],
+        ),
         ("name = \"net\"", "name = \"a/b\"", &["name \"a/b\" can't name a file"]),
+        ("name = \"net\"", "name = \"_items\"", &["beginning with a letter or digit"]),
+        ("name = \"net\"", "name = \"Con.1\"", &["names a device on Windows"]),
+        (
+            "kind = \"mlp\"\nhidden = [16]",
+            "kind = \"cnn\"\nkernel = 13",
+            &["model \"net\"", "too small for this cnn", "a 13×13 convolution"],
+        ),
         (
             "kind = \"repeated-cv\"",
             "kind = \"holdout\"",
@@ -334,6 +345,78 @@ fn a_failing_model_is_counted_and_exits_one() {
         4
     );
     assert_eq!(scores.lines().filter(|line| line.contains(",ok,")).count(), 4);
+}
+
+#[test]
+fn a_study_without_a_single_score_is_still_counted_and_shown() {
+    let study =
+        Study::new(|text| text.replace("classes = [4, 9]\n", "").replace("[10, 20]", "[5]"));
+    let ended = study.sweep("out", &["--models", "floor"]);
+    assert_eq!(code(&ended), 1, "{}", stderr(&ended));
+    assert!(stderr(&ended).contains("4 of 4 trials are not ok"), "{}", stderr(&ended));
+    assert!(stdout(&ended).contains("no trial is ok"), "{}", stdout(&ended));
+    let out = study.path("out");
+    assert!(out.join("README.md").is_file());
+    for verb in ["figures", "summary"] {
+        assert_eq!(code(&bench(&[verb, out.to_str().expect("a path")])), 1, "{verb}");
+    }
+}
+
+#[test]
+fn damaged_tables_are_named_never_summed_up() {
+    let study = Study::new(str::to_owned);
+    assert_eq!(code(&study.sweep("out", &["--models", "floor,leekasso"])), 0);
+    let out = study.path("out");
+    let scores = out.join("scores/leekasso.csv");
+    let whole = read(&scores);
+    let second = whole.lines().nth(1).expect("a row").to_owned();
+    let accuracy = second.split(',').nth(9).expect("a column");
+    let cases = [
+        (whole.replacen(&format!("{second}\n"), "", 1), "has predictions, but no score"),
+        (
+            whole.replacen(&format!(",{accuracy},"), ",0.125,", 1),
+            "accuracy is not n_correct / n_test",
+        ),
+        (whole.replacen("log_loss", "logloss", 1), "columns are"),
+        (whole.replacen("\nleekasso", "\nfloor", 1), "the row is of model \"floor\""),
+        (String::new(), "columns are"),
+    ];
+    for (damaged, expected) in cases {
+        assert_ne!(damaged, whole, "{expected}");
+        fs::write(&scores, damaged).expect("written");
+        for verb in ["summary", "figures"] {
+            let refused = bench(&[verb, out.to_str().expect("a path")]);
+            assert_eq!(code(&refused), 2, "{expected}: {}", stderr(&refused));
+            assert!(stderr(&refused).contains(expected), "{expected}: {}", stderr(&refused));
+        }
+    }
+    fs::remove_file(&scores).expect("removed");
+    let refused = bench(&["summary", out.to_str().expect("a path")]);
+    assert!(stderr(&refused).contains("predictions, but no score"), "{}", stderr(&refused));
+    fs::write(&scores, whole).expect("written");
+    let lock = out.join("experiment.lock.toml");
+    fs::write(&lock, read(&lock).replace("seed = 3", "seed = 4")).expect("written");
+    let refused = bench(&["summary", out.to_str().expect("a path")]);
+    assert!(
+        stderr(&refused).contains("does not come from the experiment's seed 4"),
+        "{}",
+        stderr(&refused)
+    );
+}
+
+#[test]
+fn only_what_ran_again_is_called_reproduced() {
+    let study = Study::new(str::to_owned);
+    assert_eq!(code(&study.sweep("out", &["--models", "floor"])), 0);
+    let again = study.sweep("out", &["--models", "floor"]);
+    assert!(!stderr(&again).contains("bit for bit"), "nothing ran: {}", stderr(&again));
+    fs::remove_dir_all(study.path("out").join("journal")).expect("removed");
+    let afresh = study.sweep("out", &["--models", "floor"]);
+    assert!(
+        stderr(&afresh).contains("8 of the 8 results that were here came out the same"),
+        "{}",
+        stderr(&afresh)
+    );
 }
 
 #[test]

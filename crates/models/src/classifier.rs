@@ -203,6 +203,16 @@ pub enum FitError {
 
 /// A model with its settings, ready to be fitted.
 pub trait Classifier: Send + Sync + fmt::Debug {
+    /// Whether examples of this shape and this many classes can be learnt at all, known before any data is: so that
+    /// settings that can't work are refused once, not trial by trial.
+    ///
+    /// # Errors
+    /// [`FitError::Refused`] with the reason and the remedy.
+    fn check(&self, shape: Shape, classes: usize) -> Result<(), FitError> {
+        let _ = (shape, classes);
+        Ok(())
+    }
+
     /// Learns from `train`. The same training set and context give the same fitted model, bit for bit.
     ///
     /// # Errors

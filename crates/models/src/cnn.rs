@@ -155,6 +155,10 @@ fn blocks(settings: &Settings, activation: Layer) -> Result<Vec<Layer>, SettingE
 }
 
 impl Classifier for Cnn {
+    fn check(&self, shape: Shape, classes: usize) -> Result<(), FitError> {
+        self.network(shape, classes).map(drop)
+    }
+
     fn fit(&self, train: &TrainingSet<'_>, context: &FitContext<'_>) -> Result<Fit, FitError> {
         let network = self.network(train.features().shape(), train.classes())?;
         net::fit(&network, &self.options, train, context)

@@ -192,10 +192,8 @@ impl fmt::Display for Domain {
             |words: &[&str]| words.iter().map(|w| format!("{w:?}")).collect::<Vec<_>>().join(" | ");
         match *self {
             Domain::Bool => write!(f, "true | false"),
-            Domain::Int { min, max } if max >= u32::MAX as i64 => {
-                write!(f, "a whole number ≥ {min}")
-            }
             Domain::Int { min, max } => write!(f, "a whole number in {min}..{max}"),
+            Domain::Float { min: f64::MIN, max: f64::MAX, .. } => write!(f, "a number"),
             Domain::Float { min, max, open_min } => {
                 write!(f, "a number {} {min}", if open_min { ">" } else { "≥" })?;
                 if max < f64::MAX { write!(f, " and ≤ {max}") } else { Ok(()) }

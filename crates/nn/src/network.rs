@@ -4,6 +4,8 @@
 //! bias: a convolution's weights are `[kernel row][kernel column][in channel][out channel]`, a dense layer's
 //! `[in][out]`, a normalisation's scale before its shift. Executors and initialisers share this layout.
 
+use std::fmt;
+
 use crate::NnError;
 
 /// Height, width and channels of one example at some point of the network.
@@ -31,6 +33,12 @@ impl Dims {
     /// True if there is no value.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+}
+
+impl fmt::Display for Dims {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}×{}×{}", self.height, self.width, self.channels)
     }
 }
 
@@ -78,6 +86,23 @@ pub enum Layer {
     },
 }
 
+impl fmt::Display for Layer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Layer::Conv { channels, kernel, .. } => {
+                write!(f, "a {kernel}×{kernel} convolution to {channels} channels")
+            }
+            Layer::Relu => write!(f, "relu"),
+            Layer::Tanh => write!(f, "tanh"),
+            Layer::MaxPool { size } => write!(f, "a {size}×{size} max-pool"),
+            Layer::AvgPool { size } => write!(f, "a {size}×{size} average pool"),
+            Layer::Flatten => write!(f, "flatten"),
+            Layer::Dense { units } => write!(f, "a dense layer of {units} units"),
+            Layer::Dropout { rate } => write!(f, "dropout of {rate}"),
+        }
+    }
+}
+
 /// A network: the dimensions of its input and its layers, checked to fit together.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Network {
@@ -96,15 +121,14 @@ impl Network {
         let mut dims = vec![input];
         for (i, layer) in layers.iter().enumerate() {
             let before = dims[i];
-            let after = output_dims(layer, before).map_err(|why| {
-                NnError::Shape(format!("layer {i} ({layer:?}) after {before:?}: {why}"))
-            })?;
+            let after = output_dims(layer, before)
+                .map_err(|why| NnError::Shape(format!("layer {i}, {layer} of {before}: {why}")))?;
             dims.push(after);
         }
         let last = dims[layers.len()];
         if last.height != 1 || last.width != 1 || last.channels < 2 {
             return Err(NnError::Shape(format!(
-                "the last layer leaves {last:?}, not a vector of two or more classes"
+                "the last layer leaves {last}, not a vector of two or more classes"
             )));
         }
         Ok(Network { input, layers, dims })

@@ -50,7 +50,7 @@ pub struct Differences {
     pub baseline: String,
     /// Half the width of the region of equivalence in accuracy, in [0, 1]; 0 draws none.
     pub equivalence: f64,
-    /// At least one and at most 32 curves: one panel each, in this order.
+    /// At least one and at most 36 curves: one panel each, in this order.
     pub curves: Vec<DifferenceCurve>,
 }
 

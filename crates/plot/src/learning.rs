@@ -45,7 +45,7 @@ pub struct LearningCurves {
     /// Paragraphs below the panels: kind and level of the intervals, trials, data set. Remarks that
     /// the drawing calls for (a broken axis, zero errors, trials out of range) are added to them.
     pub caption: Vec<String>,
-    /// At least one and at most 32 curves; their order fixes colours and the order of points side
+    /// At least one and at most 36 curves; their order fixes colours and the order of points side
     /// by side.
     pub curves: Vec<Curve>,
     /// Accuracy of always answering the commonest class, in [0, 1]: a dotted line. It never
@@ -81,7 +81,7 @@ const HIGH_ACCURACY: f64 = 0.95;
 /// are moved apart. Whatever isn't drawn in place is said in the caption.
 ///
 /// # Errors
-/// Without any point; with more than 32 curves; with labels that are empty or not unique; with a
+/// Without any point; with more than 36 curves; with labels that are empty or not unique; with a
 /// size that is 0 or occurs twice in a curve; with numbers that are NaN or outside [0, 1]; with an
 /// interval whose ends are swapped.
 pub fn accuracy_vs_n(figure: &LearningCurves) -> Result<Svg, PlotError> {

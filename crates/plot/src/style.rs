@@ -19,8 +19,8 @@ pub(crate) const EQUIVALENT: RGBColor = RGBColor(0xe4, 0xe4, 0xe4);
 pub(crate) const WHITE: RGBColor = RGBColor(0xff, 0xff, 0xff);
 
 /// The palette of M. Okabe and K. Ito, "Color Universal Design" (2008), the ones that carry best on
-/// white first.
-const OKABE_ITO: [RGBColor; 8] = [
+/// white first, and a grey behind them.
+const PALETTE: [RGBColor; 9] = [
     RGBColor(0x00, 0x72, 0xb2), // blue
     RGBColor(0xd5, 0x5e, 0x00), // vermillion
     RGBColor(0x00, 0x9e, 0x73), // bluish green
@@ -29,13 +29,14 @@ const OKABE_ITO: [RGBColor; 8] = [
     RGBColor(0x56, 0xb4, 0xe9), // sky blue
     RGBColor(0x00, 0x00, 0x00), // black
     RGBColor(0xf0, 0xe4, 0x42), // yellow
+    RGBColor(0x80, 0x80, 0x80), // grey
 ];
 
 /// Dashes in px: one pattern for each pass through the palette.
 const DASHES: [&[f64]; 4] = [&[], &[6.0, 4.0], &[1.5, 3.5], &[9.0, 3.5, 1.5, 3.5]];
 
-/// The most curves that stay distinguishable: eight colours times four dashes.
-pub(crate) const MAX_CURVES: usize = OKABE_ITO.len() * DASHES.len();
+/// The most curves that stay distinguishable: nine colours times four dashes.
+pub(crate) const MAX_CURVES: usize = PALETTE.len() * DASHES.len();
 
 /// The look of one curve; each index up to [`MAX_CURVES`] has its own combination.
 #[derive(Clone, Copy, Debug)]
@@ -49,11 +50,11 @@ impl Look {
     }
 
     pub(crate) fn colour(self) -> RGBColor {
-        OKABE_ITO[self.index % OKABE_ITO.len()]
+        PALETTE[self.index % PALETTE.len()]
     }
 
     pub(crate) fn dash(self) -> &'static [f64] {
-        DASHES[self.index / OKABE_ITO.len() % DASHES.len()]
+        DASHES[self.index / PALETTE.len() % DASHES.len()]
     }
 
     /// Outlines are darker than the fill, so that yellow and sky blue keep their shape on white.
@@ -86,7 +87,7 @@ impl Look {
     /// The second pass through the palette starts elsewhere in the shapes: same colour, other
     /// shape.
     fn shape(self) -> Shape {
-        SHAPES[(self.index + 3 * (self.index / OKABE_ITO.len())) % SHAPES.len()]
+        SHAPES[(self.index + 2 * (self.index / PALETTE.len())) % SHAPES.len()]
     }
 }
 

@@ -242,11 +242,11 @@ fn data_that_cannot_be_drawn_are_refused_with_the_reason() {
         change(&mut bad);
         vec![curve("a", vec![bad])]
     };
-    let many = || (0..33).map(|i| constant(&i.to_string(), 0.5)).collect();
+    let many = || (0..37).map(|i| constant(&i.to_string(), 0.5)).collect();
     let cases: Vec<(Vec<Curve>, &str)> = vec![
         (vec![], "no points to draw"),
         (vec![curve("a", vec![])], "no points to draw"),
-        (many(), "33 curves in one figure, at most 32"),
+        (many(), "37 curves in one figure, at most 36"),
         (vec![constant("a", 0.5), constant("a", 0.6)], "two curves are labelled `a`"),
         (vec![constant(" ", 0.5)], "curve 0 has an empty label"),
         (
@@ -304,10 +304,12 @@ fn a_png_has_the_size_of_the_figure_times_the_scale() {
         let side = |length: f64| (length * f64::from(scale)).ceil() as u32;
         assert_eq!((image.width(), image.height()), (side(document.width), side(document.height)));
         assert!(image.pixels().iter().all(|p| p.is_opaque()));
+        // At half size most pixels of a thin line are mixed with the paper's or the outline's colour.
+        let near = |a: u8, b: u8| a.abs_diff(b) <= 24;
         let blue = image
             .pixels()
             .iter()
-            .filter(|p| (p.red(), p.green(), p.blue()) == (0x00, 0x72, 0xb2))
+            .filter(|p| near(p.red(), 0x00) && near(p.green(), 0x72) && near(p.blue(), 0xb2))
             .count();
         assert!(blue > 10, "the first curve's colour is in the picture: {blue} pixels at {scale}");
     }

@@ -14,7 +14,10 @@ use crate::{figures, output};
 pub fn run(arguments: &ResultsArgs) -> Result<Exit> {
     let folder = results_folder(arguments);
     let results = Results::read(&folder)?;
-    figures::draw(&folder, &Summary::new(&results)?, &results.lock)?;
-    output::print(&format!("{}\n", folder.join("figures").display()));
-    Ok(Exit::Done)
+    if figures::draw(&folder, &Summary::new(&results)?, &results.lock)? {
+        output::print(&format!("{}\n", folder.join("figures").display()));
+        return Ok(Exit::Done);
+    }
+    eprintln!("nothing to draw: no trial is ok, the reasons are in scores/");
+    Ok(Exit::NotAllOk)
 }

@@ -14,5 +14,11 @@ use crate::{output, show};
 pub fn run(arguments: &ResultsArgs) -> Result<Exit> {
     let summary = Summary::new(&Results::read(&results_folder(arguments))?)?;
     output::print(&show::summary(&summary));
-    Ok(Exit::Done)
+    let (ok, trials) =
+        summary.cells.iter().fold((0, 0), |(ok, all), cell| (ok + cell.ok, all + cell.trials));
+    if ok == trials {
+        return Ok(Exit::Done);
+    }
+    eprintln!("{} of {trials} trials are not ok, the reasons are in scores/", trials - ok);
+    Ok(Exit::NotAllOk)
 }

@@ -149,7 +149,10 @@ fn report(published: &Published, folder: &Path) {
     if let Some(first) = changed.first() {
         eprintln!("{} came out different (first: {first}) and were replaced", changed.len());
     }
-    eprintln!("figure: {}", folder.join("figures").join("accuracy-vs-n.png").display());
+    let figure = folder.join("figures").join("accuracy-vs-n.png");
+    if figure.is_file() {
+        eprintln!("figure: {}", figure.display());
+    }
 }
 
 /// Says how many trials are not ok, and why the first is not.

@@ -8,7 +8,7 @@ mod journal;
 mod lock;
 mod tables;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
@@ -29,10 +29,12 @@ pub struct Store {
     records: BTreeMap<TrialKey, Record>,
     /// From the tables that were there.
     tables: BTreeMap<TrialKey, Record>,
+    /// What was appended since the folder was opened.
+    fresh: BTreeSet<TrialKey>,
     writer: journal::Writer,
 }
 
-/// What a publication found when it wrote over older tables.
+/// What a publication found when it wrote trials that it ran over older tables.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Published {
     /// Trials whose outcome was in the tables before, and is the same now.
@@ -62,6 +64,7 @@ impl Store {
             folder: folder.to_owned(),
             records: read_journal(folder, &lock)?,
             tables: read_tables(folder, &lock)?,
+            fresh: BTreeSet::new(),
             writer: journal::Writer::new(folder.join("journal")),
             lock,
         };
@@ -96,6 +99,7 @@ impl Store {
     /// [`Error::Io`]; the sweep must end then.
     pub fn append(&mut self, record: Record) -> Result<()> {
         self.writer.append(&self.lock.trial_id(&record.key), &record)?;
+        self.fresh.insert(record.key.clone());
         self.records.insert(record.key.clone(), record);
         Ok(())
     }
@@ -116,11 +120,11 @@ impl Store {
     pub fn publish(&mut self, items: Items) -> Result<Published> {
         self.sync()?;
         let mut published = Published::default();
-        for (key, old) in &self.tables {
-            match self.records.get(key) {
-                Some(new) if new.outcome == old.outcome => published.reproduced += 1,
-                Some(_) => published.changed.push(key.clone()),
-                None => {}
+        for key in &self.fresh {
+            match (self.tables.get(key), self.records.get(key)) {
+                (Some(old), Some(new)) if new.outcome == old.outcome => published.reproduced += 1,
+                (Some(_), Some(_)) => published.changed.push(key.clone()),
+                _ => {}
             }
         }
         let mut all: BTreeMap<&TrialKey, &Record> = self.tables.iter().collect();
@@ -159,11 +163,21 @@ impl Results {
     pub fn read(folder: &Path) -> Result<Results> {
         let lock = Lock::read(folder)?.ok_or_else(|| {
             Error::input(format!(
-                "{} is no results folder: it has no {LOCK_FILE}",
+                "{} is no results folder: it has no {LOCK_FILE}; `bench sweep` makes one",
                 folder.display()
             ))
         })?;
         let records = read_tables(folder, &lock)?;
+        let scored = |name: &str| records.keys().any(|key| key.model == name);
+        let lost = lock.models.iter().find(|model| !scored(&model.name));
+        if let Some(model) = lost.filter(|_| !records.is_empty()) {
+            return Err(Error::input(format!(
+                "{} has no scores of {:?}, which {LOCK_FILE} lists: \
+                 run `bench sweep` again, or bring the files back",
+                folder.display(),
+                model.name
+            )));
+        }
         if records.is_empty() {
             return Err(Error::input(format!(
                 "{} holds no finished sweep: run `bench sweep` to its end first",
@@ -177,7 +191,7 @@ impl Results {
 fn read_tables(folder: &Path, lock: &Lock) -> Result<BTreeMap<TrialKey, Record>> {
     let mut records = BTreeMap::new();
     for model in &lock.models {
-        for record in tables::read_model(folder, &model.name)? {
+        for record in tables::read_model(folder, &model.name, lock.seed)? {
             records.insert(record.key.clone(), record);
         }
     }

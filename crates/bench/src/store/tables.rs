@@ -13,6 +13,7 @@ use crate::error::{Error, Result};
 use crate::files;
 use crate::plan::TrialKey;
 use crate::record::{Correctness, Outcome, Record, Status, Timing};
+use crate::seed::trial_seed;
 
 /// Larger tables than this are refused when unpacked, so that a foreign file can't fill the memory.
 const UNPACK_LIMIT: u64 = 4 << 30;
@@ -115,11 +116,12 @@ pub(super) fn read_items(folder: &Path) -> Result<Items> {
     Ok(items)
 }
 
-/// Reads the records of one model from its files; empty if it has none.
+/// Reads the records of one model from its files, checking them against each other and against the experiment's `seed`;
+/// empty if it has none.
 ///
 /// # Errors
 /// [`Error::Io`] naming the file and what is wrong in it.
-pub(super) fn read_model(folder: &Path, model: &str) -> Result<Vec<Record>> {
+pub(super) fn read_model(folder: &Path, model: &str, seed: u64) -> Result<Vec<Record>> {
     let [scores, timings, predictions] = paths(folder, model);
     let key = |n, repeat, fold| TrialKey { model: model.to_owned(), n, repeat, fold };
     let timed: BTreeMap<TrialKey, Timing> = read_plain::<TimingRow>(&timings)?
@@ -132,17 +134,55 @@ pub(super) fn read_model(folder: &Path, model: &str) -> Result<Vec<Record>> {
         .into_iter()
         .map(|row| (key(row.n, row.repeat, row.fold), row.correct))
         .collect();
-    read_plain::<ScoreRow>(&scores)?
-        .unwrap_or_default()
-        .into_iter()
-        .map(|row| {
-            let key = key(row.n, row.repeat, row.fold);
-            let correct = bits.remove(&key);
-            let outcome = outcome(&row, correct.as_deref())
-                .map_err(|why| Error::io(&scores, format!("{key}: {why}")))?;
-            Ok(Record { timing: timed.get(&key).copied(), key, outcome })
-        })
-        .collect()
+    let mut records = Vec::new();
+    for row in read_scores(&scores)? {
+        let key = key(row.n, row.repeat, row.fold);
+        let correct = bits.remove(&key);
+        let outcome = check_row(&row, &key, seed)
+            .and_then(|()| outcome(&row, correct.as_deref()))
+            .map_err(|why| damaged(&scores, format!("{key}: {why}")))?;
+        records.push(Record { timing: timed.get(&key).copied(), key, outcome });
+    }
+    match bits.keys().next() {
+        Some(key) => Err(damaged(&scores, format!("{key} has predictions, but no score"))),
+        None => Ok(records),
+    }
+}
+
+/// The rows of a scores file, whose columns must be the known ones.
+fn read_scores(path: &Path) -> Result<Vec<ScoreRow>> {
+    let Some(text) = files::read_if_there(path)? else { return Ok(Vec::new()) };
+    let header = text.lines().next().unwrap_or_default();
+    if !header.starts_with(SCORE_COLUMNS) {
+        return Err(damaged(path, format!("columns are {header:?}, expected {SCORE_COLUMNS:?}")));
+    }
+    rows(path, Reader::from_reader(text.as_bytes()))
+}
+
+/// The columns of `scores/<model>.csv`; later versions add theirs behind.
+const SCORE_COLUMNS: &str = "model,n,repeat,fold,seed,status,n_train,n_test,n_correct,accuracy,\
+                             log_loss,brier,train_accuracy,train_loss,steps,reason";
+
+/// What a row says of itself must hold together.
+fn check_row(row: &ScoreRow, key: &TrialKey, seed: u64) -> std::result::Result<(), String> {
+    if row.model != key.model {
+        return Err(format!("the row is of model {:?}", row.model));
+    }
+    if row.seed != trial_seed(seed, &key.model, key.n, key.repeat, key.fold) {
+        return Err(format!("seed {} does not come from the experiment's seed {seed}", row.seed));
+    }
+    let accuracy = row.n_correct.map(|right| f64::from(right) / f64::from(row.n_test));
+    if row.accuracy != accuracy {
+        return Err("accuracy is not n_correct / n_test".into());
+    }
+    Ok(())
+}
+
+fn damaged(path: &Path, what: impl std::fmt::Display) -> Error {
+    Error::io(
+        path,
+        format!("{what}; bring the file back, or remove the results and run `bench sweep` again"),
+    )
 }
 
 fn paths(folder: &Path, model: &str) -> [std::path::PathBuf; 3] {
@@ -271,5 +311,5 @@ fn read_gzip<R: DeserializeOwned>(path: &Path) -> Result<Option<Vec<R>>> {
 }
 
 fn rows<R: DeserializeOwned>(path: &Path, mut reader: Reader<impl Read>) -> Result<Vec<R>> {
-    reader.deserialize().map(|row| row.map_err(|error| Error::io(path, error))).collect()
+    reader.deserialize().map(|row| row.map_err(|error| damaged(path, error))).collect()
 }
