@@ -103,9 +103,8 @@ fn caption(summary: &Summary, lock: &Lock) -> Vec<String> {
             LEVEL * 100.0
         ),
     ];
-    let not_ok: usize = summary.cells.iter().map(|cell| cell.trials - cell.ok).sum();
+    let (not_ok, all) = summary.not_ok();
     if not_ok > 0 {
-        let all: usize = summary.cells.iter().map(|cell| cell.trials).sum();
         lines.push(format!(
             "{not_ok} of {all} trials are not ok and not in the means; see scores/."
         ));

@@ -127,8 +127,7 @@ pub fn readme(summary: &Summary, lock: &Lock) -> String {
         text.push('\n');
     }
     let _ = write!(text, "\n{}", interval_note(summary));
-    let not_ok: usize = summary.cells.iter().map(|cell| cell.trials - cell.ok).sum();
-    let trials: usize = summary.cells.iter().map(|cell| cell.trials).sum();
+    let (not_ok, trials) = summary.not_ok();
     let _ = writeln!(text, "\n{trials} trials, {not_ok} of them not ok.");
     text
 }

@@ -83,6 +83,12 @@ impl Summary {
         models
     }
 
+    /// Trials that are not ok, and trials in all.
+    pub fn not_ok(&self) -> (usize, usize) {
+        let count = |of: fn(&Cell) -> usize| self.cells.iter().map(of).sum::<usize>();
+        (count(|cell| cell.trials - cell.ok), count(|cell| cell.trials))
+    }
+
     /// The cell of `model` at `n`.
     pub fn cell(&self, model: &str, n: u32) -> Option<&Cell> {
         self.cells.iter().find(|cell| cell.model == model && cell.n == n)

@@ -304,8 +304,9 @@ fn a_png_has_the_size_of_the_figure_times_the_scale() {
         let side = |length: f64| (length * f64::from(scale)).ceil() as u32;
         assert_eq!((image.width(), image.height()), (side(document.width), side(document.height)));
         assert!(image.pixels().iter().all(|p| p.is_opaque()));
-        // At half size most pixels of a thin line are mixed with the paper's or the outline's colour.
-        let near = |a: u8, b: u8| a.abs_diff(b) <= 24;
+        // At half size most pixels of a thin line are mixed with the paper's or the outline's colour; else it is exact.
+        let slack = if scale < 1.0 { 24 } else { 0 };
+        let near = |a: u8, b: u8| a.abs_diff(b) <= slack;
         let blue = image
             .pixels()
             .iter()

@@ -14,11 +14,10 @@ use crate::{output, show};
 pub fn run(arguments: &ResultsArgs) -> Result<Exit> {
     let summary = Summary::new(&Results::read(&results_folder(arguments))?)?;
     output::print(&show::summary(&summary));
-    let (ok, trials) =
-        summary.cells.iter().fold((0, 0), |(ok, all), cell| (ok + cell.ok, all + cell.trials));
-    if ok == trials {
+    let (not_ok, trials) = summary.not_ok();
+    if not_ok == 0 {
         return Ok(Exit::Done);
     }
-    eprintln!("{} of {trials} trials are not ok, the reasons are in scores/", trials - ok);
+    eprintln!("{not_ok} of {trials} trials are not ok, the reasons are in scores/");
     Ok(Exit::NotAllOk)
 }
