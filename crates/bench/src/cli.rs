@@ -2,7 +2,10 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::experiment_file::MIN_MEMORY_MIB;
+use crate::plan::Shard;
 
 /// Compare deep nets with shallow models on tiny samples.
 #[derive(Debug, Parser)]
@@ -17,7 +20,7 @@ pub struct Cli {
 }
 
 const EXIT_CODES: &str = "\
-Exit codes: 0 done; 1 done, but some trials are not ok; 2 bad input or an unusable file;
+Exit codes: 0 done; 1 done, but some trials (or checks of `verify`) are not ok; 2 bad input or an unusable file;
 130 interrupted, the same command goes on where it was.";
 
 /// Options of every verb.
@@ -41,8 +44,19 @@ pub enum Verb {
     Datasets,
     /// Print the table of a results folder
     Summary(ResultsArgs),
+    /// Judge models pair by pair: differences, bands, verdicts, crossings; or rank them over ten or more folders
+    Compare(CompareArgs),
     /// Draw the figures of a results folder again, from its CSV files alone
     Figures(ResultsArgs),
+    /// Write report.html, one self-contained file, and README.md into a results folder
+    Report(ResultsArgs),
+    /// Join the results of shards or machines, and write tables and figures
+    Merge(MergeArgs),
+    /// Check a results folder: its files against each other, and a sample of trials run again
+    Verify(VerifyArgs),
+    /// The other side of `sweep --isolate`
+    #[command(hide = true)]
+    Worker(WorkerArgs),
 }
 
 /// Which trials of which experiment.
@@ -51,9 +65,15 @@ pub struct Selection {
     /// An experiment file, or the name of one in experiments/ [default: mnist-0v1]
     #[arg(value_name = "EXPERIMENT")]
     pub experiment: Option<PathBuf>,
-    /// Only these models, by their labels
+    /// Only these of the experiment's models, by their labels
     #[arg(long, value_delimiter = ',', value_name = "A,B")]
     pub models: Option<Vec<String>>,
+    /// Contenders to add, from a file of [[model]] tables; what the experiment's own have done before is not run again
+    #[arg(long, value_name = "FILE")]
+    pub with: Vec<PathBuf>,
+    /// A contender to add, as `name=…,kind=…,…` with the keys of a [[model]]
+    #[arg(long, value_name = "KEY=VALUE,…")]
+    pub model: Vec<String>,
     /// These training-set sizes instead of the experiment's
     #[arg(long, value_delimiter = ',', value_name = "N,N", value_parser = clap::value_parser!(u32).range(1..))]
     pub sizes: Option<Vec<u32>>,
@@ -74,12 +94,46 @@ pub struct SweepArgs {
     /// Trials at a time [default: the number of cores]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
     pub jobs: Option<u32>,
-    /// Where nets are trained: cpu, candle-cpu, cuda:N, metal
+    /// Where nets are trained: cpu, cuda:N, metal
     #[arg(long, default_value = "cpu")]
     pub device: nn::Device,
+    /// What trains them [default: native on the processor, candle elsewhere]
+    #[arg(long, value_enum)]
+    pub engine: Option<Engine>,
+    /// Only this part of the trials, of N parts; `bench merge` joins them
+    #[arg(long, value_name = "I/N")]
+    pub shard: Option<Shard>,
+    /// Run trials in processes of their own, so that an abort or exhausted memory costs one trial alone
+    #[arg(long)]
+    pub isolate: bool,
+    /// End a trial after so many seconds and count it as `timeout`; implies --isolate
+    #[arg(long, value_name = "SECONDS", value_parser = positive_seconds)]
+    pub time_limit: Option<f64>,
+    /// Address space of a trial's process; implies --isolate
+    #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u64).range(MIN_MEMORY_MIB..1 << 40))]
+    pub memory_limit: Option<u64>,
+    /// Run trials again that a time limit ended or whose process died
+    #[arg(long)]
+    pub retry: bool,
     /// No progress and no table, only errors
     #[arg(long, short)]
     pub quiet: bool,
+}
+
+fn positive_seconds(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(seconds) if (0.001..=1e9).contains(&seconds) => Ok(seconds),
+        _ => Err("expected a number of seconds in 0.001..1e9".into()),
+    }
+}
+
+/// What trains nets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Engine {
+    /// This project's own, on the processor
+    Native,
+    /// candle's tensors: on CUDA and Metal devices, and on the processor as a cross-check, several times slower
+    Candle,
 }
 
 /// `bench plan`.
@@ -88,6 +142,64 @@ pub struct PlanArgs {
     /// Which trials.
     #[command(flatten)]
     pub selection: Selection,
+    /// Only this part of the trials, of N parts
+    #[arg(long, value_name = "I/N")]
+    pub shard: Option<Shard>,
+}
+
+/// `bench merge`.
+#[derive(Debug, Args)]
+pub struct MergeArgs {
+    /// Results folders, or names of some in results/; the first takes in the others
+    #[arg(value_name = "RESULTS", required = true)]
+    pub results: Vec<PathBuf>,
+    /// Another folder for what is joined
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// No table
+    #[arg(long, short)]
+    pub quiet: bool,
+}
+
+/// `bench verify`.
+#[derive(Debug, Args)]
+pub struct VerifyArgs {
+    /// Which results.
+    #[command(flatten)]
+    pub results: ResultsArgs,
+    /// The share of each model's trials to run again, at least one
+    #[arg(long, default_value = "0.02", value_parser = share, conflicts_with = "all")]
+    pub fraction: f64,
+    /// Run all trials again
+    #[arg(long)]
+    pub all: bool,
+    /// Chooses which trials are run again
+    #[arg(long, default_value = "0")]
+    pub seed: u64,
+    /// Trials at a time [default: the number of cores]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
+    pub jobs: Option<u32>,
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(share) if (0.0..=1.0).contains(&share) => Ok(share),
+        _ => Err("expected a share from 0 to 1".into()),
+    }
+}
+
+/// `bench worker`.
+#[derive(Debug, Args)]
+pub struct WorkerArgs {
+    /// As in `sweep`.
+    #[arg(long, default_value = "cpu")]
+    pub device: nn::Device,
+    /// As in `sweep`.
+    #[arg(long)]
+    pub memory_limit: Option<u64>,
+    /// The experiment file's folder, beside which a table may lie.
+    #[arg(long)]
+    pub beside: Option<PathBuf>,
 }
 
 /// `bench models`.
@@ -103,4 +215,30 @@ pub struct ResultsArgs {
     /// The results folder, or the name of one in results/ [default: results/mnist-0v1]
     #[arg(value_name = "RESULTS")]
     pub results: Option<PathBuf>,
+}
+
+/// `bench compare`.
+#[derive(Debug, Args)]
+pub struct CompareArgs {
+    /// The results folder, or the name of one in results/ [default: results/mnist-0v1]; ten or more: ranks over them
+    #[arg(value_name = "RESULTS")]
+    pub results: Vec<PathBuf>,
+    /// Compare every model with this one [default: the most accurate on average]
+    #[arg(long, value_name = "MODEL")]
+    pub baseline: Option<String>,
+    /// The models of another results folder too, on the same data, protocol and seed
+    #[arg(long, value_name = "RESULTS")]
+    pub other: Option<PathBuf>,
+    /// Half the width of the region of practical equivalence, in accuracy
+    #[arg(long, default_value_t = 0.005, value_name = "ACCURACY")]
+    pub rope: f64,
+    /// Level of bands and intervals
+    #[arg(long, default_value_t = 0.95, value_name = "LEVEL")]
+    pub level: f64,
+    /// Accuracies to count the needed examples for [default: up to three round ones]
+    #[arg(long, value_delimiter = ',', value_name = "ACCURACY,ACCURACY")]
+    pub target: Option<Vec<f64>>,
+    /// Where ranks over many folders go [default: results/across]
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
 }

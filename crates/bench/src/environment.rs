@@ -1,9 +1,23 @@
 //! What a sweep ran on: for the reader who gets other numbers. No user, host or path.
 
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::Serialize;
+use sha2::{Digest, Sha256};
+
+use crate::data::hex;
+use crate::error::{Error, Result};
+use crate::experiment::ModelSpec;
+use crate::files;
+use crate::runner;
+
+/// The file's name in a results folder.
+pub const FILE: &str = "environment.toml";
+
+const HEADING: &str = "# What the last `bench sweep` into this folder ran on.\n";
 
 /// The content of `environment.toml`.
 #[derive(Debug, Serialize)]
@@ -11,19 +25,24 @@ pub struct Environment {
     version: &'static str,
     commit: String,
     dirty: Option<bool>,
+    cargo_lock: String,
     rustc: &'static str,
     target: &'static str,
     profile: &'static str,
     features: Vec<&'static str>,
-    os: &'static str,
+    os: String,
     cpu: String,
     vector_features: Vec<&'static str>,
     cores: usize,
     memory_mib: Option<u64>,
     device: String,
+    driver: Option<String>,
     jobs: usize,
     started: String,
     ended: String,
+    /// What the version commands of runners said, by model.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    runners: BTreeMap<String, String>,
 }
 
 /// Seconds since 1970, for [`Environment::new`].
@@ -43,6 +62,7 @@ impl Environment {
             version: env!("CARGO_PKG_VERSION"),
             dirty: commit.as_ref().and_then(|_| git(&STATUS)).map(|changes| !changes.is_empty()),
             commit: commit.unwrap_or_else(|| "unknown".into()),
+            cargo_lock: hex(&Sha256::digest(include_bytes!("../../../Cargo.lock"))),
             rustc: env!("BENCH_RUSTC"),
             target: env!("BENCH_TARGET"),
             profile: if cfg!(debug_assertions) { "dev" } else { "release" },
@@ -50,7 +70,7 @@ impl Environment {
                 .into_iter()
                 .filter_map(|(name, on)| on.then_some(name))
                 .collect(),
-            os: std::env::consts::OS,
+            os: os(),
             cpu: cpu().unwrap_or_else(|| "unknown".into()),
             vector_features: vector_features(),
             cores: std::thread::available_parallelism().map_or(1, usize::from),
@@ -58,26 +78,91 @@ impl Environment {
                 .and_then(|v| v.trim_end_matches(" kB").parse::<u64>().ok())
                 .map(|kib| kib / 1024),
             device: device.to_string(),
+            driver: driver(device),
             jobs,
             started: utc(started),
             ended: utc(now()),
+            runners: BTreeMap::new(),
         }
+    }
+
+    /// With the versions of the runners among `models`.
+    #[must_use]
+    pub fn with_runners(mut self, models: &[ModelSpec]) -> Self {
+        let version = |model: &ModelSpec| {
+            let version = model.settings.text(runner::FOUND_VERSION)?;
+            Some((model.name.clone(), version.to_owned()))
+        };
+        self.runners = models.iter().filter_map(version).collect();
+        self
     }
 
     /// The file's text.
     pub fn to_text(&self) -> String {
         let body = toml::to_string(self).unwrap_or_default();
-        format!("# What the last `bench sweep` into this folder ran on.\n{body}")
+        format!("{HEADING}{body}")
     }
+}
+
+/// Brings the environments of `folders` together in `target`: one as it is, several as a list of machines.
+///
+/// # Errors
+/// If one can't be read, or the file can't be written.
+pub fn carry_over(target: &Path, folders: &[PathBuf]) -> Result<()> {
+    let mut machines: Vec<toml::Table> = Vec::new();
+    for folder in folders {
+        let path = folder.join(FILE);
+        let Some(text) = files::read_if_there(&path)? else { continue };
+        let mut table: toml::Table = text.parse().map_err(|error| Error::io(&path, error))?;
+        let found = match table.remove("machine") {
+            Some(toml::Value::Array(list)) => {
+                list.into_iter().filter_map(|machine| machine.try_into().ok()).collect()
+            }
+            _ => vec![table],
+        };
+        machines.extend(found);
+    }
+    machines.dedup();
+    let body = match machines.len() {
+        0 => return Ok(()),
+        1 => machines.remove(0).to_string(),
+        _ => {
+            let list = machines.into_iter().map(toml::Value::Table).collect();
+            toml::Table::from_iter([("machine".to_owned(), toml::Value::Array(list))]).to_string()
+        }
+    };
+    files::write_whole(&target.join(FILE), format!("{HEADING}{body}").as_bytes())
 }
 
 /// Changes to anything but results, which the sweep itself is writing.
 const STATUS: [&str; 5] = ["status", "--porcelain", "--", ":/", ":(top,exclude)results"];
 
+/// Asks about the source that this binary was built from, wherever it runs.
 fn git(arguments: &[&str]) -> Option<String> {
-    let output =
-        Command::new("git").args(arguments).output().ok().filter(|o| o.status.success())?;
+    let source = env!("CARGO_MANIFEST_DIR");
+    let output = Command::new("git").arg("-C").arg(source).args(arguments).output().ok();
+    let output = output.filter(|output| output.status.success())?;
     Some(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+}
+
+/// The system, with its kernel's release where it tells.
+fn os() -> String {
+    let name = std::env::consts::OS;
+    match std::fs::read_to_string("/proc/sys/kernel/osrelease") {
+        Ok(release) => format!("{name} {}", release.trim()),
+        Err(_) => name.to_owned(),
+    }
+}
+
+/// The graphics driver, where results come from such a device.
+fn driver(device: nn::Device) -> Option<String> {
+    match device {
+        nn::Device::Cuda(_) => {
+            let text = std::fs::read_to_string("/proc/driver/nvidia/version").ok()?;
+            text.lines().next().map(|line| line.trim().to_owned())
+        }
+        _ => None,
+    }
 }
 
 fn cpu() -> Option<String> {

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::path::PathBuf;
 
-use models::{Kind, Settings};
+use models::{Classifier, Grid, Kind, SettingError, Settings, Tuner, Value};
 
 /// A study: a dataset, a protocol and the contenders.
 #[derive(Clone, Debug)]
@@ -18,6 +19,25 @@ pub struct Experiment {
     pub protocol: Protocol,
     /// The contenders, in the order of the file.
     pub models: Vec<ModelSpec>,
+    /// What a trial may use.
+    pub limits: Limits,
+}
+
+/// What a single trial may use. Limits decide which trials end without a score, and nothing else, so that they are no
+/// part of what identifies results.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Limits {
+    /// Wall seconds; `None` for no limit.
+    pub seconds: Option<f64>,
+    /// MiB of a worker process's address space; `None` for no limit.
+    pub memory_mib: Option<u64>,
+}
+
+impl Limits {
+    /// True if there is any: then trials must run in processes of their own.
+    pub fn any(self) -> bool {
+        self.seconds.is_some() || self.memory_mib.is_some()
+    }
 }
 
 /// Which dataset, and which of its classes.
@@ -25,8 +45,21 @@ pub struct Experiment {
 pub struct DatasetSpec {
     /// A name that `bench datasets` lists.
     pub name: String,
-    /// The classes taken, in this order; `None` for all.
-    pub classes: Option<Vec<u32>>,
+    /// The classes taken, by their names, in this order; `None` for all.
+    pub classes: Option<Vec<String>>,
+    /// The table, if the dataset is one of the user's own.
+    pub table: Option<TableSpec>,
+}
+
+/// A table of the user's own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TableSpec {
+    /// The file, as written: from the experiment file's folder, the data folder, or here.
+    pub path: String,
+    /// The column that names the class.
+    pub target: String,
+    /// The experiment file's folder.
+    pub beside: PathBuf,
 }
 
 /// How training sets and held-out items are drawn.
@@ -40,8 +73,26 @@ pub struct Protocol {
     pub repeats: u32,
     /// Folds per repeat; 1 for designs without folds.
     pub folds: u32,
+    /// How often the folds are dealt anew inside the n examples; `None` but for `small-sample-cv`.
+    pub cv_repeats: Option<u32>,
     /// Cap on scored items per fold.
     pub test_size: Option<u32>,
+}
+
+/// Of `small-sample-cv`, the fold that stands for the model fitted on all n examples and scored on the official test
+/// set; the folds inside the n examples are numbered from 1.
+pub const REFIT_FOLD: u32 = 0;
+
+impl Protocol {
+    /// Splits of one repeat: folds, or what stands for them. Their numbers begin at 0.
+    pub fn splits_per_repeat(&self) -> u32 {
+        splits_per_repeat(self.folds, self.cv_repeats)
+    }
+}
+
+/// Splits of one repeat of `folds` folds, which are dealt `cv_repeats` times inside a sample if that is given.
+pub(crate) fn splits_per_repeat(folds: u32, cv_repeats: Option<u32>) -> u32 {
+    cv_repeats.map_or(folds, |deals| 1 + deals * folds)
 }
 
 /// The designs.
@@ -51,17 +102,21 @@ pub enum ProtocolKind {
     RepeatedCv,
     /// Training sets from the training pool, scored on the frozen official test set.
     Holdout,
+    /// Only n examples exist: cross-validation inside them, beside the official test set.
+    SmallSampleCv,
 }
 
 impl ProtocolKind {
     /// All designs.
-    pub const ALL: [ProtocolKind; 2] = [ProtocolKind::RepeatedCv, ProtocolKind::Holdout];
+    pub const ALL: [ProtocolKind; 3] =
+        [ProtocolKind::RepeatedCv, ProtocolKind::Holdout, ProtocolKind::SmallSampleCv];
 
     /// The name in an experiment file.
     pub fn name(self) -> &'static str {
         match self {
             ProtocolKind::RepeatedCv => "repeated-cv",
             ProtocolKind::Holdout => "holdout",
+            ProtocolKind::SmallSampleCv => "small-sample-cv",
         }
     }
 }
@@ -72,23 +127,26 @@ impl fmt::Display for ProtocolKind {
     }
 }
 
-/// How pixel values reach a model.
+/// How values reach a model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scale {
-    /// Divided by 255: in [0, 1].
+    /// Pixels divided by 255: in [0, 1].
     Unit,
-    /// As stored: 0 to 255.
+    /// As stored.
     Raw,
+    /// Each feature with mean 0 and variance 1 over the n training rows; one that is constant there is 0.
+    Standard,
 }
 
 impl Scale {
     /// All scalings.
-    pub const ALL: [Scale; 2] = [Scale::Unit, Scale::Raw];
+    pub const ALL: [Scale; 3] = [Scale::Unit, Scale::Raw, Scale::Standard];
 
     /// The name in an experiment file.
     pub fn name(self) -> &'static str {
         match self {
             Scale::Unit => "unit",
+            Scale::Standard => "standard",
             Scale::Raw => "raw",
         }
     }
@@ -105,15 +163,46 @@ pub struct ModelSpec {
     pub settings: Settings,
     /// How pixels reach it.
     pub scale: Scale,
+    /// What is tuned on the training rows of each trial; its values take the place of those in `settings`.
+    pub tune: Option<Tune>,
+}
+
+/// A model that chooses parameters for itself.
+#[derive(Clone)]
+pub struct Tune {
+    /// The parameters that are set outright, as written.
+    pub given: BTreeMap<String, Value>,
+    /// What is tried.
+    pub grid: Grid,
+}
+
+impl Tune {
+    /// The grid in one line without commas or quotes, such as `c=[0.1 1.0]; gamma=[scale 0.01]`.
+    pub fn text(&self) -> String {
+        let axes: Vec<String> = self.grid.axes().iter().map(|axis| axis.to_string()).collect();
+        axes.join("; ")
+    }
 }
 
 impl ModelSpec {
+    /// The classifier that these settings stand for.
+    ///
+    /// # Errors
+    /// If settings contradict each other, or there are too many candidates.
+    pub fn classifier(&self) -> Result<Box<dyn Classifier>, SettingError> {
+        Ok(match &self.tune {
+            Some(Tune { given, grid }) => Box::new(Tuner::new(self.kind, given, grid.clone())?),
+            None => (self.kind.build)(&self.settings)?,
+        })
+    }
+
     /// Everything that decides what this model does, as `key = value` in a fixed order.
     pub fn resolved(&self) -> BTreeMap<String, String> {
         let mut all: BTreeMap<String, String> =
             self.settings.iter().map(|(key, value)| (key.to_owned(), value.to_string())).collect();
         all.insert("kind".into(), format!("{:?}", self.kind.name));
         all.insert("scale".into(), format!("{:?}", self.scale.name()));
+        all.extend(self.tune.iter().map(|tune| ("tune".to_owned(), tune.text())));
         all
     }
 }

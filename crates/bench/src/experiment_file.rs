@@ -3,51 +3,83 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use models::{Settings, Value};
+use models::{Domain, Grid, Registry, SettingError, Settings, Value};
 
 use crate::error::{Error, Result};
-use crate::experiment::{DatasetSpec, Experiment, ModelSpec, Protocol, ProtocolKind, Scale};
-use crate::toml_section::{Section, Source, parameter};
+use crate::experiment::{
+    DatasetSpec, Experiment, Limits, ModelSpec, Protocol, ProtocolKind, Scale, TableSpec, Tune,
+};
+use crate::runner;
+use crate::toml_section::{Section, Source, parameter, table_as_json};
 
 /// Longest label of a model: it names files and stands in figures.
 const MAX_NAME: usize = 48;
 
-/// Reads the experiment file at `path`.
+/// Reads the experiment file at `path`, whose models are of the kinds in `registry`.
 ///
 /// # Errors
 /// [`Error::Io`] if it can't be read, [`Error::Input`] naming file, line and key for anything wrong in it.
-pub fn read(path: &Path) -> Result<Experiment> {
+pub fn read(path: &Path, registry: &Registry) -> Result<Experiment> {
+    parse(path, &text(path)?, registry)
+}
+
+/// Reads the contenders in the file at `path`, see [`parse_models`].
+///
+/// # Errors
+/// As [`read`].
+pub fn read_models(path: &Path, registry: &Registry, table: bool) -> Result<Vec<ModelSpec>> {
+    parse_models(path, &text(path)?, registry, table)
+}
+
+fn text(path: &Path) -> Result<String> {
     let bytes = std::fs::read(path).map_err(|error| Error::io(path, error))?;
-    let text = String::from_utf8(bytes).map_err(|error| {
+    String::from_utf8(bytes).map_err(|error| {
         Error::io(path, format!("not UTF-8 text, at byte {}", error.utf8_error().valid_up_to()))
-    })?;
-    parse(path, &text)
+    })
 }
 
 /// Parses `text`; `path` is for messages alone.
 ///
 /// # Errors
 /// As [`read`].
-pub fn parse(path: &Path, text: &str) -> Result<Experiment> {
+pub fn parse(path: &Path, text: &str, registry: &Registry) -> Result<Experiment> {
     let source = Source { path, text };
     let table = source.parse()?;
-    let top = Section::top(source, &table, &["name", "seed", "dataset", "protocol", "model"])?;
+    let top = Section::top(source, &table, &TOP_KEYS)?;
     let name = top.text("name", "a name such as \"mnist-0v1\"")?;
     check_name(name).map_err(|why| top.error_at_key("name", why))?;
     let seed = top
         .whole("seed", 0, i64::MAX as u64)?
         .ok_or_else(|| top.error_at_key("seed", "`seed` is missing, expected a whole number"))?;
+    let dataset = dataset(&top, path)?;
     Ok(Experiment {
         name: name.to_owned(),
         seed,
-        dataset: dataset(&top)?,
+        models: models(&top, registry, dataset.table.is_some())?,
+        dataset,
         protocol: protocol(&top)?,
-        models: models(&top)?,
+        limits: limits(&top)?,
     })
 }
 
-fn dataset(top: &Section<'_>) -> Result<DatasetSpec> {
-    let section = top.section("dataset", &["name", "classes"])?;
+const TOP_KEYS: [&str; 6] = ["name", "seed", "dataset", "protocol", "model", "limits"];
+
+fn limits(top: &Section<'_>) -> Result<Limits> {
+    if !top.has("limits") {
+        return Ok(Limits::default());
+    }
+    let section = top.section("limits", &["seconds", "memory_mib"])?;
+    Ok(Limits {
+        seconds: section.number("seconds", 0.001, 1e9)?,
+        memory_mib: section.whole("memory_mib", MIN_MEMORY_MIB, 1 << 40)?,
+    })
+}
+
+/// Less address space than this holds no worker process with a dataset.
+pub const MIN_MEMORY_MIB: u64 = 512;
+
+fn dataset(top: &Section<'_>, path: &Path) -> Result<DatasetSpec> {
+    let section = top.section("dataset", &["name", "classes", "path", "target"])?;
     let names = crate::data::names();
     let name = section.text("name", &names.join(" | "))?;
     if !names.contains(&name) {
@@ -57,15 +89,31 @@ fn dataset(top: &Section<'_>) -> Result<DatasetSpec> {
         };
         return Err(section.error_at_key("name", format!("unknown dataset {name:?}, {hint}")));
     }
-    let classes = section.wholes("classes", 0, 255)?;
+    let classes = section.labels("classes")?;
     if classes.as_ref().is_some_and(|classes| classes.len() < 2) {
         return Err(section.error_at_key("classes", "`classes` needs two or more classes"));
     }
-    Ok(DatasetSpec { name: name.to_owned(), classes })
+    let table = if name == crate::data::CSV {
+        Some(TableSpec {
+            path: section.text("path", "the table's file, such as \"mine.csv\"")?.to_owned(),
+            target: section.text("target", "the column that names the class")?.to_owned(),
+            beside: path.parent().unwrap_or(Path::new("")).to_owned(),
+        })
+    } else {
+        None
+    };
+    if let Some(key) =
+        ["path", "target"].into_iter().find(|key| table.is_none() && section.has(key))
+    {
+        let what = format!("`{key}` has no meaning with dataset {name:?}, leave it out");
+        return Err(section.error_at_key(key, what));
+    }
+    Ok(DatasetSpec { name: name.to_owned(), classes, table })
 }
 
 fn protocol(top: &Section<'_>) -> Result<Protocol> {
-    let section = top.section("protocol", &["kind", "sizes", "repeats", "folds", "test_size"])?;
+    let keys = ["kind", "sizes", "repeats", "folds", "cv_repeats", "test_size"];
+    let section = top.section("protocol", &keys)?;
     let kind = section.word("kind", &ProtocolKind::ALL.map(|kind| (kind.name(), kind)))?;
     let mut sizes = section.wholes("sizes", 1, u64::from(u32::MAX))?.ok_or_else(|| {
         section.error_at_key("sizes", "`sizes` is missing, expected a list such as [10, 20, 40]")
@@ -73,7 +121,9 @@ fn protocol(top: &Section<'_>) -> Result<Protocol> {
     sizes.sort_unstable();
     let repeats = section.whole("repeats", 1, 1_000_000)?.unwrap_or(5) as u32;
     let folds = match kind {
-        ProtocolKind::RepeatedCv => section.whole("folds", 2, 1000)?.unwrap_or(5) as u32,
+        ProtocolKind::RepeatedCv | ProtocolKind::SmallSampleCv => {
+            section.whole("folds", 2, 1000)?.unwrap_or(5) as u32
+        }
         ProtocolKind::Holdout if section.has("folds") => {
             return Err(section.error_at_key(
                 "folds",
@@ -82,11 +132,38 @@ fn protocol(top: &Section<'_>) -> Result<Protocol> {
         }
         ProtocolKind::Holdout => 1,
     };
+    let cv_repeats = match kind {
+        ProtocolKind::SmallSampleCv => {
+            Some(section.whole("cv_repeats", 1, 1000)?.unwrap_or(1) as u32)
+        }
+        _ if section.has("cv_repeats") => {
+            return Err(section.error_at_key(
+                "cv_repeats",
+                format!("`cv_repeats` has no meaning with kind \"{kind}\", leave it out"),
+            ));
+        }
+        _ => None,
+    };
     let test_size = section.whole("test_size", 1, u64::from(u32::MAX))?.map(|size| size as u32);
-    Ok(Protocol { kind, sizes, repeats, folds, test_size })
+    Ok(Protocol { kind, sizes, repeats, folds, cv_repeats, test_size })
 }
 
-fn models(top: &Section<'_>) -> Result<Vec<ModelSpec>> {
+/// Contenders to add to an experiment: `[[model]]` tables alone, for data that is a table of the user's own or not.
+///
+/// # Errors
+/// As [`parse`].
+pub fn parse_models(
+    path: &Path,
+    text: &str,
+    registry: &Registry,
+    table: bool,
+) -> Result<Vec<ModelSpec>> {
+    let source = Source { path, text };
+    let parsed = source.parse()?;
+    models(&Section::top(source, &parsed, &["model"])?, registry, table)
+}
+
+fn models(top: &Section<'_>, registry: &Registry, table: bool) -> Result<Vec<ModelSpec>> {
     let mut specs: Vec<ModelSpec> = Vec::new();
     for section in top.sections("model")? {
         let name = section.text("name", "a label such as \"logistic\"")?;
@@ -103,25 +180,34 @@ fn models(top: &Section<'_>) -> Result<Vec<ModelSpec>> {
             };
             return Err(section.error_at_key("name", why));
         }
-        specs.push(model(section.named(name), name)?);
+        specs.push(model(section.named(name), name, registry, table)?);
     }
     Ok(specs)
 }
 
-fn model(section: Section<'_>, name: &str) -> Result<ModelSpec> {
+fn model(section: Section<'_>, name: &str, registry: &Registry, table: bool) -> Result<ModelSpec> {
     let kind = section.text("kind", "a model kind, see `bench models`")?;
-    let Some(kind) = models::find_kind(kind) else {
-        let names = models::kinds().iter().map(|kind| kind.name);
+    let Some(kind) = registry.find(kind) else {
+        let names = registry.kinds().map(|kind| kind.name);
         let hint = match models::settings::nearest(kind, names) {
             Some(nearest) => format!("did you mean {nearest:?}?"),
             None => "see `bench models`".to_owned(),
         };
         return Err(section.error_at_key("kind", format!("unknown model kind {kind:?}, {hint}")));
     };
-    let scale = section.word("scale", &Scale::ALL.map(|scale| (scale.name(), scale)))?;
+    // The first is the default.
+    let scales = if table {
+        vec![Scale::Standard, Scale::Raw]
+    } else {
+        vec![Scale::Unit, Scale::Raw, Scale::Standard]
+    };
+    let scales: Vec<_> = scales.into_iter().map(|scale| (scale.name(), scale)).collect();
+    let scale = section.word("scale", &scales)?;
     let mut given: BTreeMap<String, Value> = BTreeMap::new();
     for (key, value) in section.entries().filter(|(key, _)| !HARNESS_KEYS.contains(key)) {
-        let value = parameter(value.get_ref()).ok_or_else(|| {
+        let json = kind.params.iter().any(|p| p.name == key && matches!(p.domain, Domain::Json));
+        let value = if json { table_as_json(value) } else { parameter(value.get_ref()) };
+        let value = value.ok_or_else(|| {
             section.error_at_key(
                 key,
                 format!("`{key}` is no word, switch, list, or number within 64 bits"),
@@ -129,34 +215,104 @@ fn model(section: Section<'_>, name: &str) -> Result<ModelSpec> {
         })?;
         given.insert(key.to_owned(), value);
     }
+    if kind.name == runner::NAME {
+        find_version(&section, &mut given)?;
+    }
     let settings = Settings::resolve(kind.params, &given)
         .and_then(|settings| (kind.build)(&settings).map(|_| settings))
         .map_err(|error| setting_error(&section, kind, &error))?;
-    Ok(ModelSpec { name: name.to_owned(), kind, settings, scale })
+    let tune = match section.has("tune") {
+        true => Some(Tune { grid: grid(&section, kind, &given)?, given }),
+        false => None,
+    };
+    let spec = ModelSpec { name: name.to_owned(), kind, settings, scale, tune };
+    if let (Some(_), Err(error)) = (&spec.tune, spec.classifier()) {
+        return Err(tune_error(&section, kind, &error));
+    }
+    Ok(spec)
+}
+
+/// Asks a runner's version, which is part of what identifies its results.
+fn find_version(section: &Section<'_>, given: &mut BTreeMap<String, Value>) -> Result<()> {
+    if given.contains_key(runner::FOUND_VERSION) {
+        let what = format!("`{}` is filled in by the harness, leave it out", runner::FOUND_VERSION);
+        return Err(section.error_at_key(runner::FOUND_VERSION, what));
+    }
+    let Some(Value::List(words)) = given.get("version") else { return Ok(()) };
+    let words: Vec<String> = words
+        .iter()
+        .filter_map(|word| match word {
+            Value::Text(word) => Some(word.clone()),
+            _ => None,
+        })
+        .collect();
+    if words.first().is_some_and(|word| !word.is_empty()) {
+        let version =
+            runner::ask_version(&words).map_err(|why| section.error_at_key("version", why))?;
+        given.insert(runner::FOUND_VERSION.to_owned(), Value::Text(version));
+    }
+    Ok(())
 }
 
 /// Keys of a `[[model]]` that the harness reads itself.
-const HARNESS_KEYS: [&str; 3] = ["name", "kind", "scale"];
+const HARNESS_KEYS: [&str; 4] = ["name", "kind", "scale", "tune"];
 
-fn setting_error(
+/// What `tune` asks for: `"auto"`, or lists of values by parameter.
+fn grid(
     section: &Section<'_>,
-    kind: &models::Kind,
-    error: &models::SettingError,
-) -> Error {
-    use models::SettingError::{Conflict, Invalid, Unknown};
+    kind: &'static models::Kind,
+    given: &BTreeMap<String, Value>,
+) -> Result<Grid> {
+    let grid = match section.table("tune") {
+        Some(table) => {
+            let mut wanted: BTreeMap<String, Vec<Value>> = BTreeMap::new();
+            for (key, value) in table.entries() {
+                let Some(Value::List(values)) = parameter(value.get_ref()) else {
+                    let what = format!("`{key}` must be a list of the values to try");
+                    return Err(table.error_at_key(key, what));
+                };
+                wanted.insert(key.to_owned(), values);
+            }
+            Grid::new(kind, given, &wanted)
+        }
+        None => match section.text("tune", TUNE) {
+            Ok("auto") => Grid::auto(kind, given),
+            _ => {
+                return Err(section.error_at_key("tune", format!("`tune` must be {TUNE}")));
+            }
+        },
+    };
+    grid.map_err(|error| tune_error(section, kind, &error))
+}
+
+/// What `tune` may be.
+const TUNE: &str = "\"auto\", or lists of values such as { c = [0.1, 1, 10] }";
+
+/// An error in `tune`, at the line of the key at fault.
+fn tune_error(section: &Section<'_>, kind: &models::Kind, error: &SettingError) -> Error {
+    match section.table("tune") {
+        Some(table) => setting_error(&table, kind, error),
+        None => section.error_at_key("tune", error),
+    }
+}
+
+fn setting_error(section: &Section<'_>, kind: &models::Kind, error: &SettingError) -> Error {
+    use SettingError::{Conflict, Idle, Invalid, Unknown};
     match error {
         Unknown { key, nearest } => {
-            let known = kind.params.iter().map(|p| p.name).chain(HARNESS_KEYS);
+            let own: &[&str] = if section.has("kind") { &HARNESS_KEYS } else { &[] };
+            let known = kind.params.iter().map(|p| p.name).chain(own.iter().copied());
             // The harness's own keys can be the nearest as well.
-            let hint =
-                match nearest.clone().or_else(|| models::settings::nearest(key, HARNESS_KEYS)) {
-                    Some(nearest) => format!("did you mean `{nearest}`?"),
-                    None => format!("valid keys: {}", known.collect::<Vec<_>>().join(", ")),
-                };
+            let own = || models::settings::nearest(key, own.iter().copied());
+            let hint = match nearest.clone().or_else(own) {
+                Some(nearest) => format!("did you mean `{nearest}`?"),
+                None => format!("valid keys: {}", known.collect::<Vec<_>>().join(", ")),
+            };
             let what = format!("unknown key `{key}` for kind {:?}, {hint}", kind.name);
             section.error_at_key(key, what)
         }
         Invalid { key, .. } => section.error_at_key(key, error),
+        Idle { key, .. } => section.error_at_key(key, error),
         Conflict(_) => section.error_at_key("kind", error),
     }
 }
@@ -205,7 +361,7 @@ scale = "raw"
 "#;
 
     fn parsed(text: &str) -> Result<Experiment> {
-        parse(Path::new("study.toml"), text)
+        parse(Path::new("study.toml"), text, &Registry::default())
     }
 
     #[test]

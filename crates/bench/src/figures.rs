@@ -1,113 +1,179 @@
-//! From a summary to the figures of a results folder.
+//! From results to the figures of a results folder.
+
+mod compared;
+mod learning;
+mod trusted;
+pub mod tuning;
 
 use std::path::Path;
 
-use plot::{Curve, LearningCurves, Point, Svg};
+use plot::{PlotError, Svg};
 
+use crate::compare::Comparison;
+use crate::compare::across::Across;
+use crate::compare::trust::Trust;
 use crate::error::{Error, Result};
 use crate::files;
-use crate::store::Lock;
-use crate::summary::{Cell, LEVEL, Summary, coverage};
+use crate::store::{Lock, Results};
+use crate::summary::Summary;
 
 /// Pixels of the PNG per unit of the SVG: sharp in print at a column's width.
 const PNG_SCALE: f32 = 2.0;
 
-/// Draws all figures that the results allow into `figures/` of `folder`: none if no trial is ok. Says whether it drew.
+/// A figure with its file's name, without ending, and what it shows in one sentence.
+#[derive(Clone, Debug)]
+pub struct Figure {
+    /// The file's name without its ending.
+    pub name: &'static str,
+    /// What it shows.
+    pub about: &'static str,
+    /// The figure.
+    pub svg: Svg,
+}
+
+/// What figures are drawn from.
+#[derive(Clone, Copy, Debug)]
+pub struct Sources<'a> {
+    /// The results.
+    pub results: &'a Results,
+    /// Their summary.
+    pub summary: &'a Summary,
+    /// The comparison of the models, if there are two.
+    pub comparison: Option<&'a Comparison>,
+    /// What cross-validation said against the truth, under `small-sample-cv`.
+    pub trust: Option<&'a Trust>,
+}
+
+/// All figures that the results allow, in the order of a report: none if no trial is ok.
 ///
 /// # Errors
-/// [`Error::Input`] if a figure can't be drawn, [`Error::Io`] if a file can't be written.
-pub fn draw(folder: &Path, summary: &Summary, lock: &Lock) -> Result<bool> {
-    if summary.cells.iter().all(|cell| cell.accuracy.is_none()) {
-        return Ok(false);
+/// [`Error::Input`] if a figure can't be drawn.
+pub fn all(sources: &Sources<'_>) -> Result<Vec<Figure>> {
+    let Sources { results, summary, comparison, trust } = *sources;
+    let lock = &results.lock;
+    if looks(summary).is_empty() {
+        return Ok(Vec::new());
     }
-    let figure = plot::accuracy_vs_n(&learning_curves(summary, lock)).map_err(plot_error)?;
-    write(folder, "accuracy-vs-n", &figure)?;
-    Ok(true)
+    let curves = learning::learning_curves(summary, lock);
+    let mut figures = vec![figure(
+        "accuracy-vs-n",
+        "Accuracy of every model over the number of training examples.",
+        plot::accuracy_vs_n(&curves),
+    )?];
+    if let Some(comparison) = comparison {
+        figures.extend(of_comparison(comparison, summary, lock)?);
+    }
+    if let Some(differences) = tuning::differences(results)? {
+        let about = "Accuracy of every tuned model minus that of the same model by default.";
+        figures.push(figure("tuning", about, plot::difference_vs_n(&differences))?);
+    }
+    if let Some(fits) = learning::fits(summary, lock) {
+        let about =
+            "Accuracy of the nets on training and test examples, training loss and gradient steps.";
+        figures.push(figure("fit", about, plot::fit_vs_n(&fits))?);
+    }
+    if let Some(curves) = trust.and_then(|trust| trusted::trust_curves(trust, summary, lock)) {
+        let about = "Cross-validated minus true accuracy of every model, and how often the wrong one is chosen.";
+        figures.push(figure("cross-validation", about, plot::cv_trust(&curves))?);
+    }
+    Ok(figures)
 }
 
-fn write(folder: &Path, name: &str, figure: &Svg) -> Result<()> {
+/// The figures that compare with a baseline.
+fn of_comparison(comparison: &Comparison, summary: &Summary, lock: &Lock) -> Result<Vec<Figure>> {
+    let looks = looks(summary);
+    let mut figures = Vec::new();
+    if let Some(differences) = compared::differences(comparison, &looks, lock) {
+        let about =
+            "Paired difference in accuracy between every model and the baseline, with its band.";
+        figures.push(figure("difference-vs-n", about, plot::difference_vs_n(&differences))?);
+        let about = "Verdict on every model against the baseline at every n.";
+        let map = compared::verdicts(comparison, lock);
+        figures.push(figure("verdicts", about, plot::verdict_map(&map))?);
+    }
+    if let Some(needed) = compared::needed(comparison, &looks, lock) {
+        let about = "Number of training examples that every model takes to reach an accuracy.";
+        figures.push(figure("examples-needed", about, plot::needed_examples(&needed))?);
+    }
+    Ok(figures)
+}
+
+/// Draws all figures into `figures/` of `folder`, and returns them.
+///
+/// # Errors
+/// As [`all`], and [`Error::Io`] if a file can't be written.
+pub fn draw(folder: &Path, sources: &Sources<'_>) -> Result<Vec<Figure>> {
+    let figures = all(sources)?;
+    figures.iter().try_for_each(|figure| write(folder, figure))?;
+    Ok(figures)
+}
+
+/// Draws the figures of a comparison alone, such as one with another baseline, into `figures/` of `folder`.
+///
+/// # Errors
+/// As [`draw`].
+pub fn compared(folder: &Path, results: &Results, comparison: &Comparison) -> Result<()> {
+    let figures = of_comparison(comparison, &Summary::new(results)?, &results.lock)?;
+    figures.iter().try_for_each(|figure| write(folder, figure))
+}
+
+/// Draws the critical-difference diagram into `folder`.
+///
+/// # Errors
+/// As [`draw`].
+pub fn critical_difference(folder: &Path, across: &Across) -> Result<()> {
+    let ranks = compared::ranks(across);
+    let about = "Mean ranks of the models over experiments.";
+    write(folder, &figure("critical-difference", about, plot::rank_diagram(&ranks))?)
+}
+
+fn figure(
+    name: &'static str,
+    about: &'static str,
+    svg: std::result::Result<Svg, PlotError>,
+) -> Result<Figure> {
+    let svg = svg.map_err(|error| plot_error(name, error))?;
+    Ok(Figure { name, about, svg })
+}
+
+fn write(folder: &Path, figure: &Figure) -> Result<()> {
+    let Figure { name, svg, .. } = figure;
     let path = |ending: &str| folder.join("figures").join(format!("{name}.{ending}"));
-    files::write_whole(&path("svg"), figure.as_str().as_bytes())?;
-    files::write_whole(&path("png"), &figure.to_png(PNG_SCALE).map_err(plot_error)?)?;
-    files::write_whole(&path("pdf"), &figure.to_pdf().map_err(plot_error)?)
+    let failed = |error| plot_error(name, error);
+    files::write_whole(&path("svg"), svg.as_str().as_bytes())?;
+    files::write_whole(&path("png"), &svg.to_png(PNG_SCALE).map_err(failed)?)?;
+    files::write_whole(&path("pdf"), &svg.to_pdf().map_err(failed)?)
 }
 
-fn plot_error(error: plot::PlotError) -> Error {
-    Error::input(format!("figure: {error}"))
+fn plot_error(name: &str, error: PlotError) -> Error {
+    Error::input(format!("figure {name}: {error}"))
 }
 
-/// The learning curves of all models that have a score.
-fn learning_curves(summary: &Summary, lock: &Lock) -> LearningCurves {
-    let curves = summary
-        .models()
-        .into_iter()
-        .map(|model| Curve {
-            label: model.to_owned(),
-            points: summary.cells.iter().filter(|c| c.model == model).filter_map(point).collect(),
-        })
-        .filter(|curve: &Curve| !curve.points.is_empty())
-        .collect();
-    LearningCurves { title: title(lock), caption: caption(summary, lock), curves, chance: None }
+/// The models that have a score: a model's place here is its look in every figure.
+fn looks(summary: &Summary) -> Vec<String> {
+    let scored = |model: &str| {
+        summary.cells.iter().any(|cell| cell.model == model && cell.accuracy.is_some())
+    };
+    summary.models().into_iter().filter(|model| scored(model)).map(str::to_owned).collect()
 }
 
-fn point(cell: &Cell) -> Option<Point> {
-    let accuracy = cell.accuracy.as_ref()?;
-    Some(Point {
-        n: cell.n,
-        estimate: accuracy.mean,
-        low: accuracy.interval.lo,
-        high: accuracy.interval.hi,
-        trials: cell.by_trial.clone(),
-    })
+/// The task, and what is shown of it.
+fn title(lock: &Lock, what: &str) -> String {
+    format!("{}: {what}", task(lock))
 }
 
-fn title(lock: &Lock) -> String {
+/// The dataset and its classes in words.
+pub fn task(lock: &Lock) -> String {
     let classes = &lock.dataset.classes;
     let task = match classes.len() {
         2 => format!("{} against {}", classes[0], classes[1]),
         count => format!("{count} classes"),
     };
-    format!(
-        "{}, {task}: accuracy by number of training examples",
-        dataset_title(&lock.dataset.name)
-    )
-}
-
-fn dataset_title(name: &str) -> String {
-    match name {
-        "mnist" => "MNIST".into(),
-        "fashion-mnist" => "Fashion-MNIST".into(),
-        other => other.into(),
-    }
-}
-
-fn caption(summary: &Summary, lock: &Lock) -> Vec<String> {
-    let protocol = &lock.protocol;
-    let trials = summary.cells.iter().map(|cell| cell.ok).max().unwrap_or(0);
-    let design = match protocol.kind.as_str() {
-        "holdout" => format!("{trials} training draws, scored on the official test set"),
-        _ => format!(
-            "{trials} trials a point ({} × {}-fold cross-validation, training parts cut to n)",
-            protocol.repeats, protocol.folds
-        ),
+    let title = lock.dataset.title();
+    let name = match title.as_str() {
+        "mnist" => "MNIST",
+        "fashion-mnist" => "Fashion-MNIST",
+        other => other,
     };
-    let covers = match summary.cells.iter().find_map(|cell| cell.accuracy.as_ref()) {
-        Some(a) if coverage(a.covers) == "items" => "new test items",
-        _ => "new training draws and new test items",
-    };
-    let mut lines = vec![
-        format!("Mean over {design}. Points of one n stand side by side."),
-        format!(
-            "Bars: {:.0} % Wilson intervals at the effective sample size, covering {covers}. \
-             They are marginal: models share their splits, so compare models by paired differences, not by overlap.",
-            LEVEL * 100.0
-        ),
-    ];
-    let (not_ok, all) = summary.not_ok();
-    if not_ok > 0 {
-        lines.push(format!(
-            "{not_ok} of {all} trials are not ok and not in the means; see scores/."
-        ));
-    }
-    lines
+    format!("{name}, {task}")
 }

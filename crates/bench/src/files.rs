@@ -1,17 +1,19 @@
 //! Files that are whole or absent: written beside their place, flushed to the disk, then renamed into it.
 
 use std::fs::{self, File};
-use std::io::{ErrorKind, Write};
+use std::io::{self, ErrorKind, Write};
 use std::path::Path;
 
 use crate::error::{Error, Result};
+use crate::store::sync_folder;
 
 /// Writes `bytes` to `path`, replacing what is there at once.
 ///
 /// # Errors
 /// [`Error::Io`]; what was at `path` before is still there then.
 pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
-    let beside = path.with_added_extension("tmp");
+    // Two processes may write the same file at the same time: each writes its own and the last rename wins.
+    let beside = path.with_added_extension(format!("{}.{UNFINISHED}", std::process::id()));
     let write = || {
         if let Some(folder) = path.parent() {
             fs::create_dir_all(folder)?;
@@ -19,12 +21,34 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
         let mut file = File::create(&beside)?;
         file.write_all(bytes)?;
         file.sync_all()?;
-        fs::rename(&beside, path)
+        fs::rename(&beside, path)?;
+        path.parent().map_or(Ok(()), sync_folder)
     };
-    write().map_err(|error| {
+    let again = |error: io::Error| match error.kind() {
+        // Another process took the file for one that a kill left behind.
+        ErrorKind::NotFound => write(),
+        _ => Err(error),
+    };
+    write().or_else(again).map_err(|error| {
         let _ = fs::remove_file(&beside);
         Error::io(path, error)
     })
+}
+
+/// How files end that are not whole yet.
+const UNFINISHED: &str = "tmp";
+
+/// Removes what killed processes left unfinished in `folder` and the folders in it.
+pub fn remove_unfinished(folder: &Path) {
+    let inside = |folder: &Path| fs::read_dir(folder).into_iter().flatten().flatten();
+    for entry in inside(folder) {
+        let folder = entry.path();
+        let files = inside(&folder).map(|entry| entry.path()).chain([folder.clone()]);
+        files.filter(|file| file.extension().is_some_and(|e| e == UNFINISHED)).for_each(|file| {
+            // One that can't be removed does no harm.
+            let _ = fs::remove_file(file);
+        });
+    }
 }
 
 /// The text at `path`; `None` if nothing is there.

@@ -5,11 +5,13 @@
 //!   -> tables -> Summary -> figures, README
 //! ```
 //!
-//! `plan`, `split`, `stratify`, `seed` and `summary` are pure; only `store` touches a results folder's journal and
+//! `plan`, `split`, `stratify`, `seed`, `summary` and the analyses of `compare` are pure; only `store` touches a results folder's journal and
 //! tables.
 
+pub mod app;
 pub mod cli;
 pub mod cmd;
+pub mod compare;
 pub mod data;
 pub mod device;
 pub mod environment;
@@ -18,12 +20,18 @@ pub mod experiment;
 pub mod experiment_file;
 pub mod figures;
 pub mod files;
+pub mod forecast;
+pub mod isolate;
 pub mod output;
+mod overlap;
 pub mod panics;
 pub mod plan;
+pub mod process;
 pub mod progress;
 pub mod publish;
 pub mod record;
+pub mod report;
+pub mod runner;
 pub mod seed;
 pub mod show;
 pub mod split;
@@ -33,4 +41,5 @@ pub mod summary;
 pub mod sweep;
 pub mod toml_section;
 pub mod trial;
+pub mod verify;
 pub mod workspace;

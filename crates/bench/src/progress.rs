@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::plan::TrialKey;
+use crate::plan::{ModelName, TrialKey};
 use crate::record::{Record, Status};
 
 /// Between plain lines.
@@ -24,9 +24,9 @@ pub struct Progress {
     done: usize,
     not_ok: usize,
     /// Trials that are still to run, by cell.
-    open: BTreeMap<(String, u32), usize>,
+    open: BTreeMap<(ModelName, u32), usize>,
     /// Trials that have run, by cell: how many, and their seconds.
-    seen: BTreeMap<(String, u32), (usize, f64)>,
+    seen: BTreeMap<(ModelName, u32), (usize, f64)>,
 }
 
 impl Progress {
@@ -87,7 +87,7 @@ impl Progress {
         let due = self.last_line.elapsed() >= LINE_EVERY || self.done == self.total;
         if self.lines && due {
             self.last_line = Instant::now();
-            eprintln!("{}/{} trials  {message}", self.done, self.total);
+            crate::say!("{}/{} trials  {message}", self.done, self.total);
         }
     }
 
@@ -112,7 +112,7 @@ impl Progress {
         open * overhead / self.jobs as f64
     }
 
-    fn expected(&self, cell: &(String, u32), mean: f64) -> f64 {
+    fn expected(&self, cell: &(ModelName, u32), mean: f64) -> f64 {
         if let Some((count, sum)) = self.seen.get(cell) {
             return sum / *count as f64;
         }

@@ -1,19 +1,88 @@
-//! What is derived from a summary: `summary.csv`, the figures, and the README of a results folder.
+//! What is derived from results: `summary.csv`, the tables of the comparison, the figures, and the README of a results
+//! folder.
 
 use std::path::Path;
 
+use crate::compare::trust::{self, Trust};
+use crate::compare::{Comparison, Options, rows};
 use crate::error::Result;
-use crate::store::{Lock, table};
+use crate::figures::{self, Sources};
+use crate::store::{Items, Results, table};
 use crate::summary::{Summary, SummaryRow};
-use crate::{figures, files, show};
+use crate::trial::Bench;
+use crate::{files, report};
+
+/// Everything that is computed from results with the usual options.
+#[derive(Clone, Debug)]
+pub struct Derived {
+    /// One row per model and n.
+    pub summary: Summary,
+    /// All pairs of models; `None` with a single model or without a trial that is ok.
+    pub comparison: Option<Comparison>,
+    /// What cross-validation said against the truth; `None` but for `small-sample-cv`.
+    pub trust: Option<Trust>,
+}
+
+impl Derived {
+    /// Computes it.
+    ///
+    /// # Errors
+    /// [`crate::error::Error::Input`] if predictions and held-out items don't belong together.
+    pub fn of(results: &Results) -> Result<Derived> {
+        let summary = Summary::new(results)?;
+        let scored = summary.cells.iter().any(|cell| cell.accuracy.is_some());
+        let comparable = results.lock.models.len() > 1 && scored;
+        let comparison =
+            comparable.then(|| Comparison::new(results, &Options::default())).transpose()?;
+        Ok(Derived { summary, comparison, trust: Trust::of(results)? })
+    }
+
+    /// What figures are drawn from.
+    pub fn sources<'a>(&'a self, results: &'a Results) -> Sources<'a> {
+        Sources {
+            results,
+            summary: &self.summary,
+            comparison: self.comparison.as_ref(),
+            trust: self.trust.as_ref(),
+        }
+    }
+}
 
 /// Writes all of it into `folder`.
 ///
 /// # Errors
 /// If a file can't be written or a figure drawn.
-pub fn derived(folder: &Path, summary: &Summary, lock: &Lock) -> Result<()> {
+pub fn derived(folder: &Path, results: &Results) -> Result<Derived> {
+    let derived = Derived::of(results)?;
     let path = folder.join("summary.csv");
-    files::write_whole(&path, &table(&path, summary.cells.iter().map(SummaryRow::from))?)?;
-    figures::draw(folder, summary, lock)?;
-    files::write_whole(&folder.join("README.md"), show::readme(summary, lock).as_bytes())
+    let cells = derived.summary.cells.iter().map(SummaryRow::from);
+    files::write_whole(&path, &table(&path, cells)?)?;
+    if let Some(comparison) = &derived.comparison {
+        rows::write(folder, comparison)?;
+    }
+    if let Some(found) = &derived.trust {
+        trust::write(folder, found)?;
+    }
+    let sources = derived.sources(results);
+    let figures = figures::draw(folder, &sources)?;
+    let readme = report::markdown(&sources, &figures);
+    files::write_whole(&folder.join("README.md"), readme.as_bytes())?;
+    Ok(derived)
+}
+
+/// Writes all of it into `folder` from the tables that are there.
+///
+/// # Errors
+/// If a table is damaged, a file can't be written or a figure drawn.
+pub fn folder(folder: &Path) -> Result<Derived> {
+    derived(folder, &Results::read(folder)?)
+}
+
+/// The held-out items of the experiment's splits.
+pub fn items(bench: &Bench) -> Items {
+    let protocol = &bench.experiment().protocol;
+    (0..protocol.repeats)
+        .flat_map(|repeat| (0..protocol.splits_per_repeat()).map(move |fold| (repeat, fold)))
+        .map(|(repeat, fold)| ((repeat, fold), bench.split(repeat, fold).test.clone()))
+        .collect()
 }

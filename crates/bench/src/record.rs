@@ -83,22 +83,30 @@ impl Correctness {
 
     /// As hexadecimal digits, byte after byte.
     pub fn to_hex(&self) -> String {
-        self.bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        let digit = |nibble: u8| char::from(DIGITS[usize::from(nibble)]);
+        self.bytes.iter().flat_map(|&byte| [digit(byte >> 4), digit(byte & 15)]).collect()
     }
 
     /// From what [`Correctness::to_hex`] gave, for `len` items; `None` if it can't be that.
     pub fn from_hex(hex: &str, len: usize) -> Option<Self> {
-        if hex.len() != 2 * len.div_ceil(8) || !hex.is_ascii() {
+        if hex.len() != 2 * len.div_ceil(8) {
             return None;
         }
-        let bytes: Vec<u8> = (0..hex.len() / 2)
-            .map(|i| u8::from_str_radix(&hex[2 * i..2 * i + 2], 16).ok())
+        let nibble = |digit: u8| char::from(digit).to_digit(16).map(|value| value as u8);
+        let bytes: Vec<u8> = hex
+            .as_bytes()
+            .chunks_exact(2)
+            .map(|pair| Some(nibble(pair[0])? << 4 | nibble(pair[1])?))
             .collect::<Option<_>>()?;
         let spare = bytes.len() * 8 - len;
         let clean = bytes.last().is_none_or(|&last| last.leading_zeros() as usize >= spare);
         clean.then_some(Correctness { bytes, len })
     }
 }
+
+/// How the reason begins when the process that ran a trial did not live to tell.
+pub const PROCESS_DIED: &str = "process died";
 
 /// The result of one trial; the same bytes on every run.
 #[derive(Clone, Debug, PartialEq)]
@@ -125,9 +133,54 @@ pub struct Outcome {
     pub steps: Option<u64>,
     /// Why the status is not ok; empty if it is.
     pub reason: String,
+    /// The parameters that a tuned model chose, such as `c=0.1; gamma=scale`; empty for models that are not tuned.
+    pub tuned: String,
+    /// Fits that the choice took, for tuned models.
+    pub inner_fits: Option<u64>,
 }
 
 impl Outcome {
+    /// What every outcome of the trial begins with.
+    pub fn empty(seed: u64, n_train: u32, n_test: u32) -> Outcome {
+        Outcome {
+            seed,
+            status: Status::Ok,
+            n_train,
+            n_test,
+            correct: None,
+            log_loss: None,
+            brier: None,
+            train_accuracy: None,
+            train_loss: None,
+            steps: None,
+            reason: String::new(),
+            tuned: String::new(),
+            inner_fits: None,
+        }
+    }
+
+    /// A trial that gave no score, for a reason that fits one cell of a table.
+    pub fn without_score(
+        seed: u64,
+        n_train: u32,
+        n_test: u32,
+        status: Status,
+        reason: &str,
+    ) -> Outcome {
+        // One line without control characters: it is shown on terminals.
+        let reason = reason.replace(char::is_control, " ");
+        let reason = reason.split_whitespace().collect::<Vec<_>>().join(" ");
+        let reason = reason.chars().take(300).collect();
+        Outcome { status, reason, ..Outcome::empty(seed, n_train, n_test) }
+    }
+
+    /// True if the machine decided it, not the model: a time limit, or a process that died. Another attempt may
+    /// end otherwise, and then takes its place.
+    pub fn is_circumstance(&self) -> bool {
+        self.status == Status::Timeout
+            || (self.status == Status::Failed && self.reason.starts_with(PROCESS_DIED))
+    }
+
     /// The share of held-out items predicted right.
     pub fn accuracy(&self) -> Option<f64> {
         let correct = self.correct.as_ref()?;
@@ -138,7 +191,7 @@ impl Outcome {
 /// How long one trial took, in seconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Timing {
-    /// Wall time of the fit.
+    /// Wall time of the fit, tuning included.
     pub fit: f64,
     /// CPU time of the fit's thread.
     pub fit_cpu: f64,
@@ -146,6 +199,10 @@ pub struct Timing {
     pub predict: f64,
     /// CPU time of the same.
     pub predict_cpu: f64,
+    /// Wall time of choosing parameters, a part of the fit's; 0 for models that are not tuned.
+    pub tune: f64,
+    /// CPU time of the same.
+    pub tune_cpu: f64,
 }
 
 /// A trial that has ended.

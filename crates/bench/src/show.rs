@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::store::Lock;
+use crate::store::LockedProtocol;
 use crate::summary::{Cell, LEVEL, Summary, coverage};
 
 /// The whole summary, a block for each n, best first within it; then the errors per thousand at a glance.
@@ -91,56 +91,17 @@ pub fn interval_note(summary: &Summary) -> String {
     )
 }
 
-/// The README.md of a results folder.
-pub fn readme(summary: &Summary, lock: &Lock) -> String {
-    let dataset = &lock.dataset;
-    let protocol = &lock.protocol;
-    let design = match protocol.kind.as_str() {
-        "holdout" => {
-            format!("{} training draws, scored on the official test set", protocol.repeats)
-        }
-        _ => format!("{} × {}-fold cross-validation", protocol.repeats, protocol.folds),
-    };
-    let cap = protocol
-        .test_size
-        .map_or(String::new(), |cap| format!(", at most {cap} items scored a fold"));
-    let mut text = format!(
-        "# {}\n\nWritten by `bench sweep`; every number comes from the CSV files beside it.\n\n\
-         **Asked:** how many of a thousand held-out items does each model get wrong, after learning from n examples?\n\
-         Dataset {}, classes {}; {design}, training sets nested and stratified{cap}; seed {}.\n\n\
-         ![accuracy against n](figures/accuracy-vs-n.svg)\n\n**Errors per thousand**\n\n| model |",
-        lock.name,
-        dataset.name,
-        dataset.classes.join(", "),
-        lock.seed
-    );
-    let sizes = summary.sizes();
-    for n in &sizes {
-        let _ = write!(text, " n = {n} |");
-    }
-    let _ = write!(text, "\n|---|{}\n", "--:|".repeat(sizes.len()));
-    for model in summary.models() {
-        let _ = write!(text, "| {model} |");
-        for &n in &sizes {
-            let _ = write!(text, " {} |", interval_cell(summary.cell(model, n)));
-        }
-        text.push('\n');
-    }
-    let _ = write!(text, "\n{}", interval_note(summary));
-    let (not_ok, trials) = summary.not_ok();
-    let _ = writeln!(text, "\n{trials} trials, {not_ok} of them not ok.");
-    text
-}
-
-fn interval_cell(cell: Option<&Cell>) -> String {
-    match cell.and_then(|cell| cell.accuracy.as_ref()) {
-        Some(a) => format!(
-            "{:.1} [{:.1}, {:.1}]",
-            1000.0 * (1.0 - a.mean),
-            1000.0 * (1.0 - a.interval.hi),
-            1000.0 * (1.0 - a.interval.lo)
+/// The protocol in a few words.
+pub fn design(protocol: &LockedProtocol) -> String {
+    let LockedProtocol { repeats, folds, .. } = protocol;
+    match protocol.kind.as_str() {
+        "holdout" => format!("{repeats} training draws, scored on the official test set"),
+        "small-sample-cv" => format!(
+            "{repeats} samples of n examples, each with {} × {folds}-fold cross-validation inside it, and fitted on \
+             all n scored on the official test set",
+            protocol.cv_repeats.unwrap_or(1)
         ),
-        None => "–".into(),
+        _ => format!("{repeats} × {folds}-fold cross-validation"),
     }
 }
 

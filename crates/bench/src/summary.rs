@@ -2,10 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use rayon::prelude::*;
 use serde::Serialize;
-use stats::effective::{self, Accuracy, Covers};
+use stats::effective::{self, Accuracy, Covers, Draws};
 
 use crate::error::{Error, Result};
+use crate::experiment::{ProtocolKind, REFIT_FOLD};
+use crate::overlap;
 use crate::plan::TrialKey;
 use crate::record::{Record, Status};
 use crate::store::{Items, Lock, Results};
@@ -45,8 +48,11 @@ pub struct Cell {
 /// All cells, models in the order of the lock, n ascending.
 #[derive(Clone, Debug)]
 pub struct Summary {
-    /// The cells.
+    /// The cells. Of `small-sample-cv` they hold the models fitted on all n, scored on the large held-out set; what
+    /// cross-validation inside the n examples said is [`crate::compare::trust`]'s.
     pub cells: Vec<Cell>,
+    /// Trials of folds inside the n examples that are not ok, and all of them.
+    pub inside: (usize, usize),
 }
 
 impl Summary {
@@ -56,16 +62,24 @@ impl Summary {
     /// [`Error::Input`] if predictions and held-out items don't belong together.
     pub fn new(results: &Results) -> Result<Summary> {
         let mut by_cell: BTreeMap<(&str, u32), Vec<&Record>> = BTreeMap::new();
+        let small_sample = results.lock.protocol.kind == ProtocolKind::SmallSampleCv.name();
+        let mut inside = (0, 0);
         for (key, record) in &results.records {
-            by_cell.entry((&key.model, key.n)).or_default().push(record);
-        }
-        let mut cells = Vec::new();
-        for model in &results.lock.models {
-            for (&(_, n), records) in by_cell.range((&*model.name, 0)..=(&*model.name, u32::MAX)) {
-                cells.push(cell(&results.lock, &results.items, &model.name, n, records)?);
+            if small_sample && key.fold != REFIT_FOLD {
+                inside.0 += usize::from(record.outcome.status != Status::Ok);
+                inside.1 += 1;
+            } else {
+                by_cell.entry((&key.model, key.n)).or_default().push(record);
             }
         }
-        Ok(Summary { cells })
+        let mut in_order = Vec::new();
+        for model in &results.lock.models {
+            in_order.extend(by_cell.range((&*model.name, 0)..=(&*model.name, u32::MAX)));
+        }
+        let cells = in_order
+            .par_iter()
+            .map(|((model, n), records)| cell(&results.lock, &results.items, model, *n, records));
+        Ok(Summary { cells: cells.collect::<Result<_>>()?, inside })
     }
 
     /// The sizes that occur, ascending.
@@ -86,7 +100,8 @@ impl Summary {
     /// Trials that are not ok, and trials in all.
     pub fn not_ok(&self) -> (usize, usize) {
         let count = |of: fn(&Cell) -> usize| self.cells.iter().map(of).sum::<usize>();
-        (count(|cell| cell.trials - cell.ok), count(|cell| cell.trials))
+        let (not_ok, inside) = self.inside;
+        (count(|cell| cell.trials - cell.ok) + not_ok, count(|cell| cell.trials) + inside)
     }
 
     /// The cell of `model` at `n`.
@@ -117,26 +132,31 @@ fn cell(lock: &Lock, items: &Items, model: &str, n: u32, records: &[&Record]) ->
 
 /// The mean over all scored items, with the interval of the protocol's design.
 fn accuracy(lock: &Lock, items: &Items, ok: &[&Record]) -> Result<Option<Accuracy>> {
-    if ok.is_empty() {
-        return Ok(None);
-    }
+    let Some(first) = ok.first() else { return Ok(None) };
     let bits: Vec<Vec<bool>> =
         ok.iter().filter_map(|r| Some(r.outcome.correct.as_ref()?.unpack())).collect();
-    let accuracy = if lock.protocol.kind == "holdout" {
-        effective::holdout(&bits, LEVEL)
-    } else {
-        let trials: Vec<effective::Trial<'_>> = ok
-            .iter()
-            .zip(&bits)
-            .map(|(record, correct)| {
-                let TrialKey { repeat, fold, .. } = record.key;
-                let items = items.get(&(repeat, fold)).ok_or_else(|| missing_items(&record.key))?;
-                Ok(effective::Trial { repeat, fold, items, correct })
-            })
-            .collect::<Result<_>>()?;
-        effective::repeated_cv(&trials, LEVEL)
+    let trials: Vec<effective::Trial<'_>> = ok
+        .iter()
+        .zip(&bits)
+        .map(|(record, correct)| {
+            let TrialKey { repeat, fold, .. } = record.key;
+            let items = items.get(&(repeat, fold)).ok_or_else(|| missing_items(&record.key))?;
+            Ok(effective::Trial { repeat, fold, items, correct })
+        })
+        .collect::<Result<_>>()?;
+    // Of `small-sample-cv` the folds inside a sample are of the pool themselves, and show nothing of its end.
+    let small_sample = lock.protocol.kind == ProtocolKind::SmallSampleCv.name();
+    let held_out = items
+        .iter()
+        .filter(|((_, fold), _)| !small_sample || *fold == REFIT_FOLD)
+        .map(|(_, items)| items.as_slice());
+    let pool = overlap::pool(&lock.protocol, held_out);
+    let draws = Draws {
+        overlap: overlap::share(&lock.protocol, pool, first.key.n),
+        same_pool: lock.protocol.kind == ProtocolKind::RepeatedCv.name(),
     };
-    let of = &ok[0].key;
+    let accuracy = effective::of_design(&trials, draws, LEVEL);
+    let of = &first.key;
     accuracy.map(Some).map_err(|error| Error::input(format!("{}, n = {}: {error}", of.model, of.n)))
 }
 
@@ -205,6 +225,6 @@ impl From<&Cell> for SummaryRow {
 }
 
 /// Eight decimals: finer than any study resolves, and coarser than what the last bits of a platform's functions move.
-fn digits(value: f64) -> f64 {
+pub(crate) fn digits(value: f64) -> f64 {
     (value * 1e8).round() / 1e8
 }

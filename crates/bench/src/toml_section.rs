@@ -121,6 +121,14 @@ impl<'a> Section<'a> {
         Ok(section)
     }
 
+    /// The table at `key`, whose keys the caller checks; `None` if something else stands there, or nothing.
+    pub fn table(&self, key: &str) -> Option<Section<'a>> {
+        let value = self.table.get(key)?;
+        let DeValue::Table(table) = value.get_ref() else { return None };
+        let label = format!("`{key}`{}", self.inside());
+        Some(Section { source: self.source, label, table, at: value.span().start })
+    }
+
     /// The tables of the list `[[key]]`, whose keys the caller checks.
     ///
     /// # Errors
@@ -197,6 +205,47 @@ impl<'a> Section<'a> {
         }
     }
 
+    /// A list of different words or whole numbers, as words, if given.
+    ///
+    /// # Errors
+    /// If it is anything else, or empty.
+    pub fn labels(&self, key: &str) -> Result<Option<Vec<String>>> {
+        let Some(value) = self.table.get(key) else { return Ok(None) };
+        let label = |item: &Spanned<DeValue<'_>>| match parameter(item.get_ref())? {
+            models::Value::Text(text) => Some(text),
+            models::Value::Int(number) => Some(number.to_string()),
+            _ => None,
+        };
+        let labels: Option<Vec<String>> = match value.get_ref() {
+            DeValue::Array(items) => items.iter().map(label).collect(),
+            _ => None,
+        };
+        let distinct = |labels: &Vec<String>| {
+            !labels.is_empty() && (1..labels.len()).all(|i| !labels[..i].contains(&labels[i]))
+        };
+        match labels.filter(distinct) {
+            Some(labels) => Ok(Some(labels)),
+            None => Err(self.invalid(key, value, "a list of different classes")),
+        }
+    }
+
+    /// A number in `min..=max`, if given.
+    ///
+    /// # Errors
+    /// If it is anything else.
+    pub fn number(&self, key: &str, min: f64, max: f64) -> Result<Option<f64>> {
+        let Some(value) = self.table.get(key) else { return Ok(None) };
+        let number = match parameter(value.get_ref()) {
+            Some(models::Value::Int(number)) => Some(number as f64),
+            Some(models::Value::Float(number)) => Some(number),
+            _ => None,
+        };
+        match number.filter(|number| (min..=max).contains(number)) {
+            Some(number) => Ok(Some(number)),
+            None => Err(self.invalid(key, value, format!("a number in {min}..{max}"))),
+        }
+    }
+
     /// A list of different whole numbers in `min..=max`, if given.
     ///
     /// # Errors
@@ -243,5 +292,31 @@ pub fn parameter(value: &DeValue<'_>) -> Option<models::Value> {
             items.iter().map(|item| parameter(item.get_ref())).collect::<Option<_>>()?,
         ),
         DeValue::Table(_) | DeValue::Datetime(_) => return None,
+    })
+}
+
+/// A table as JSON text, keys in order; `None` if it is no table, or holds a date or a number out of range.
+pub fn table_as_json(value: &Spanned<DeValue<'_>>) -> Option<models::Value> {
+    let json = json(value.get_ref())?;
+    json.is_object().then(|| models::Value::Text(json.to_string()))
+}
+
+fn json(value: &DeValue<'_>) -> Option<serde_json::Value> {
+    Some(match value {
+        DeValue::Array(items) => {
+            items.iter().map(|item| json(item.get_ref())).collect::<Option<Vec<_>>>()?.into()
+        }
+        DeValue::Table(table) => table
+            .iter()
+            .map(|(key, value)| Some((key.get_ref().to_string(), json(value.get_ref())?)))
+            .collect::<Option<serde_json::Map<_, _>>>()?
+            .into(),
+        other => match parameter(other)? {
+            models::Value::Bool(v) => v.into(),
+            models::Value::Int(v) => v.into(),
+            models::Value::Float(v) => serde_json::Number::from_f64(v)?.into(),
+            models::Value::Text(v) => v.into(),
+            models::Value::List(_) => return None,
+        },
     })
 }

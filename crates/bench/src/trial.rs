@@ -1,5 +1,6 @@
 //! One trial: cut the training set, fit, predict, score.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::AtomicBool;
@@ -15,6 +16,7 @@ use crate::experiment::{Experiment, ModelSpec, Scale};
 use crate::panics;
 use crate::plan::TrialKey;
 use crate::record::{Correctness, Outcome, Record, Status, Timing};
+use crate::runner;
 use crate::seed::trial_seed;
 use crate::split::{Split, split, training_capacity};
 
@@ -28,7 +30,7 @@ pub struct Bench {
     classifiers: Vec<Box<dyn Classifier>>,
     /// By repeat and fold; made when first asked for.
     splits: Vec<OnceLock<Split>>,
-    held_out: Mutex<HeldOutCache>,
+    rows: Mutex<RowCache>,
 }
 
 impl Bench {
@@ -42,10 +44,15 @@ impl Bench {
             .models
             .iter()
             .map(|model| classifier(model, &dataset))
-            .collect::<Result<_>>()?;
-        let count = experiment.protocol.repeats as usize * experiment.protocol.folds as usize;
+            .collect::<Result<Vec<_>>>()?;
+        if let Some(seconds) = experiment.limits.seconds {
+            let limit = std::time::Duration::from_secs_f64(seconds);
+            classifiers.iter().for_each(|classifier| classifier.set_time_limit(limit));
+        }
+        let count =
+            experiment.protocol.repeats as usize * experiment.protocol.splits_per_repeat() as usize;
         let splits = std::iter::repeat_with(OnceLock::new).take(count).collect();
-        Ok(Bench { experiment, dataset, device, classifiers, splits, held_out: Mutex::default() })
+        Ok(Bench { experiment, dataset, device, classifiers, splits, rows: Mutex::default() })
     }
 
     /// The experiment.
@@ -61,10 +68,30 @@ impl Bench {
     /// The split of `(repeat, fold)`.
     pub fn split(&self, repeat: u32, fold: u32) -> &Split {
         let protocol = &self.experiment.protocol;
-        let at = (repeat * protocol.folds + fold) as usize;
+        let at = (repeat * protocol.splits_per_repeat() + fold) as usize;
         self.splits[at].get_or_init(|| {
             split(&self.dataset.pool(), protocol, self.experiment.seed, repeat, fold)
         })
+    }
+
+    /// True if the model runs in a process of its own already, with its own time limit.
+    pub fn is_outside(&self, key: &TrialKey) -> bool {
+        let spec = self.experiment.models.iter().find(|model| key.model == model.name);
+        spec.is_some_and(|spec| spec.kind.name == runner::NAME)
+    }
+
+    /// Where nets are trained.
+    pub fn device(&self) -> nn::Device {
+        self.device
+    }
+
+    /// The record of a trial that gave no score, for a reason that lies outside of the model.
+    pub fn without_score(&self, key: &TrialKey, status: Status, reason: &str) -> Record {
+        let seed = trial_seed(self.experiment.seed, &key.model, key.n, key.repeat, key.fold);
+        let split = self.split(key.repeat, key.fold);
+        let (n_train, n_test) = (split.train_at(key.n).len(), split.test_at(key.n).len());
+        let outcome = Outcome::without_score(seed, n_train as u32, n_test as u32, status, reason);
+        Record { key: key.clone(), outcome, timing: None }
     }
 
     /// Runs one trial. A failure of the model, a panic included, is an outcome. `None` if it was asked to stop.
@@ -72,7 +99,7 @@ impl Bench {
     /// # Panics
     /// If the trial is not of this experiment: a defect of the caller.
     pub fn run(&self, key: &TrialKey, stop: &AtomicBool) -> Option<Record> {
-        let at = self.experiment.models.iter().position(|model| model.name == key.model);
+        let at = self.experiment.models.iter().position(|model| key.model == model.name);
         let at = at.expect("a trial of this experiment");
         let split = self.split(key.repeat, key.fold);
         let seed = trial_seed(self.experiment.seed, &key.model, key.n, key.repeat, key.fold);
@@ -88,7 +115,8 @@ impl Bench {
             Ok(scores) => scores,
             Err(_) => Err(FitError::Failed(format!("panicked: {}", panics::last_message()))),
         };
-        let outcome = outcome(seed, key.n, split.test.len() as u32, scores);
+        let (n_train, n_test) = (split.train_at(key.n).len(), split.test_at(key.n).len());
+        let outcome = outcome(seed, n_train as u32, n_test as u32, scores);
         Some(Record { key: key.clone(), outcome, timing: Some(timing) })
     }
 
@@ -101,55 +129,116 @@ impl Bench {
         context: &FitContext<'_>,
         timing: &mut Timing,
     ) -> std::result::Result<Scores, FitError> {
-        let items = &split.train[..key.n as usize];
+        let (items, test_items) = (split.train_at(key.n), split.test_at(key.n));
+        if test_items.is_empty() {
+            let why = format!("no example of the {} is in this fold", key.n);
+            return Err(FitError::Failed(why));
+        }
         let (shape, classes) = (self.dataset.shape, self.dataset.class_names.len());
-        let train_values = self.dataset.gather(items, scale);
-        let train_labels = self.dataset.gather_labels(items);
+        let rows = self.rows(key.repeat, key.fold, scale);
+        let train_labels = self.dataset.gather_labels(&items);
+        // Training sets are nested, so the one at n begins the largest, unless scored items are taken out of it.
+        let train_values = match &split.inside {
+            None => Cow::Borrowed(&rows.train[..key.n as usize * shape.len()]),
+            Some(_) => Cow::Owned(self.dataset.gather(&items, scale)),
+        };
+        let held_out = &rows.held_out[..test_items.len() * shape.len()];
+        let standard =
+            (scale == Scale::Standard).then(|| Standard::fit(&train_values, shape.len()));
+        let scaled = |values| match &standard {
+            Some(standard) => Cow::Owned(standard.apply(values)),
+            None => Cow::Borrowed(values),
+        };
+        let (train_values, held_out) = (scaled(&train_values), scaled(held_out));
         let train_rows = Features::new(&train_values, shape);
         let train = TrainingSet::new(train_rows, &train_labels, classes)?;
 
         let clock = Clock::start();
-        let fit = classifier.fit(&train, context)?;
+        let choice = classifier.tune(&train, context)?;
+        if choice.is_some() {
+            (timing.tune, timing.tune_cpu) = clock.seconds();
+        }
+        let chosen = choice.as_ref().map_or(classifier, |choice| choice.classifier);
+        let fit = chosen.fit(&train, context)?;
         (timing.fit, timing.fit_cpu) = clock.seconds();
 
-        let held_out = self.held_out_values(key.repeat, key.fold, scale);
         let clock = Clock::start();
         let predicted = fit.model.predict(&Features::new(&held_out, shape))?;
         (timing.predict, timing.predict_cpu) = clock.seconds();
 
+        if let Some(cost) = fit.model.cost() {
+            (timing.fit, timing.fit_cpu) = (cost.fit, cost.fit_cpu);
+            (timing.predict, timing.predict_cpu) = (cost.predict, cost.predict_cpu);
+        }
         let on_train = fit.model.predict(&train_rows)?;
-        let test_labels = self.dataset.gather_labels(&split.test);
+        let test_labels = self.dataset.gather_labels(test_items);
         Ok(Scores {
             test: assess(&predicted, &test_labels, classes)?,
             train: assess(&on_train, &train_labels, classes)?,
             steps: fit.steps,
+            tuned: choice.map(|choice| (choice.text(), choice.inner_fits)),
         })
     }
 
-    /// The values of a split's held-out items, shared by the trials that run at about the same time.
-    fn held_out_values(&self, repeat: u32, fold: u32, scale: Scale) -> Arc<Vec<f32>> {
-        let mut cache = self.held_out.lock().unwrap_or_else(PoisonError::into_inner);
+    /// The values of a split's items, shared by the trials that run at about the same time.
+    fn rows(&self, repeat: u32, fold: u32, scale: Scale) -> Arc<Rows> {
+        let mut cache = self.rows.lock().unwrap_or_else(PoisonError::into_inner);
         let key = (repeat, fold, scale);
-        if let Some((_, values)) = cache.0.iter().find(|(k, _)| *k == key) {
-            return values.clone();
+        if let Some((_, rows)) = cache.0.iter().find(|(k, _)| *k == key) {
+            return rows.clone();
         }
-        let values = Arc::new(self.dataset.gather(&self.split(repeat, fold).test, scale));
-        if cache.0.len() == HeldOutCache::CAPACITY {
+        let split = self.split(repeat, fold);
+        let rows = Arc::new(Rows {
+            train: self.dataset.gather(&split.train, scale),
+            held_out: self.dataset.gather(&split.test, scale),
+        });
+        if cache.0.len() == RowCache::CAPACITY {
             cache.0.pop_front();
         }
-        cache.0.push_back((key, values.clone()));
-        values
+        cache.0.push_back((key, rows.clone()));
+        rows
     }
 }
 
-/// The last few held-out sets in use.
+/// Means and deviations of the features of a training set.
+struct Standard(Vec<(f64, f64)>);
+
+impl Standard {
+    /// From rows of `columns` values; the deviation is that of the rows themselves (divisor n).
+    fn fit(rows: &[f32], columns: usize) -> Standard {
+        let count = (rows.len() / columns) as f64;
+        let of_column = |column: usize| {
+            let values = || rows.iter().skip(column).step_by(columns).map(|&v| f64::from(v));
+            let mean = values().sum::<f64>() / count;
+            let variance = values().map(|v| (v - mean) * (v - mean)).sum::<f64>() / count;
+            (mean, variance.sqrt())
+        };
+        Standard((0..columns).map(of_column).collect())
+    }
+
+    /// Values less their mean, by their deviation; 0 for a feature that did not vary.
+    fn apply(&self, rows: &[f32]) -> Vec<f32> {
+        let scaled = |(value, (mean, deviation)): (&f32, &(f64, f64))| {
+            if *deviation > 0.0 { ((f64::from(*value) - mean) / deviation) as f32 } else { 0.0 }
+        };
+        let row = |row: &[f32]| row.iter().zip(&self.0).map(scaled).collect::<Vec<f32>>();
+        rows.chunks_exact(self.0.len()).flat_map(row).collect()
+    }
+}
+
+/// The values of one split's items, row after row.
+#[derive(Debug)]
+struct Rows {
+    /// In training order, up to the largest n.
+    train: Vec<f32>,
+    held_out: Vec<f32>,
+}
+
+/// The last few splits in use, by repeat, fold and scale.
 #[derive(Debug, Default)]
-struct HeldOutCache(VecDeque<(HeldOutKey, Arc<Vec<f32>>)>);
+struct RowCache(VecDeque<((u32, u32, Scale), Arc<Rows>)>);
 
-/// Repeat, fold and scale.
-type HeldOutKey = (u32, u32, Scale);
-
-impl HeldOutCache {
+impl RowCache {
     /// Trials run split by split: the current one and its neighbour, in two scales.
     const CAPACITY: usize = 4;
 }
@@ -157,7 +246,7 @@ impl HeldOutCache {
 /// The classifier of `model`, refused if it can't learn such data at all.
 fn classifier(model: &ModelSpec, dataset: &Dataset) -> Result<Box<dyn Classifier>> {
     let refused = |why: String| Error::input(format!("model {:?}: {why}", model.name));
-    let classifier = (model.kind.build)(&model.settings).map_err(|e| refused(e.to_string()))?;
+    let classifier = model.classifier().map_err(|e| refused(e.to_string()))?;
     classifier
         .check(dataset.shape, dataset.class_names.len())
         .map_err(|error| refused(error.to_string()))?;
@@ -175,8 +264,13 @@ fn check_sizes(experiment: &Experiment, dataset: &Dataset) -> Result<()> {
             dataset.class_names[class], dataset.name, train[class]
         )));
     }
-    if test.contains(&0) && experiment.protocol.kind == crate::experiment::ProtocolKind::Holdout {
-        return Err(Error::input(format!("{:?} has no test set for every class", dataset.name)));
+    let scores_test_set = experiment.protocol.kind != crate::experiment::ProtocolKind::RepeatedCv;
+    if test.contains(&0) && scores_test_set {
+        return Err(Error::input(format!(
+            "{:?} has no test set for every class, which protocol.kind = {:?} scores on; use \"repeated-cv\"",
+            dataset.name,
+            experiment.protocol.kind.name()
+        )));
     }
     let capacity = training_capacity(&pool, &experiment.protocol);
     match experiment.protocol.sizes.iter().find(|&&n| n as usize > capacity) {
@@ -192,6 +286,8 @@ struct Scores {
     test: Assessment,
     train: Assessment,
     steps: Option<u64>,
+    /// What a tuned model chose, and the fits that it took.
+    tuned: Option<(String, u64)>,
 }
 
 struct Assessment {
@@ -252,43 +348,30 @@ fn outcome(
     n_test: u32,
     scores: std::result::Result<Scores, FitError>,
 ) -> Outcome {
-    let mut outcome = Outcome {
-        seed,
-        status: Status::Ok,
-        n_train,
-        n_test,
-        correct: None,
-        log_loss: None,
-        brier: None,
-        train_accuracy: None,
-        train_loss: None,
-        steps: None,
-        reason: String::new(),
-    };
     match scores {
-        Ok(Scores { test, train, steps }) => {
-            outcome.train_accuracy =
-                Some(train.correct.count() as f64 / train.correct.len() as f64);
-            outcome.train_loss = train.log_loss;
-            outcome.correct = Some(test.correct);
-            outcome.log_loss = test.log_loss;
-            outcome.brier = test.brier;
-            outcome.steps = steps;
+        Ok(Scores { test, train, steps, tuned }) => {
+            let (tuned, inner_fits) = tuned.unzip();
+            Outcome {
+                train_accuracy: Some(train.correct.count() as f64 / train.correct.len() as f64),
+                train_loss: train.log_loss,
+                correct: Some(test.correct),
+                log_loss: test.log_loss,
+                brier: test.brier,
+                steps,
+                tuned: tuned.unwrap_or_default(),
+                inner_fits,
+                ..Outcome::empty(seed, n_train, n_test)
+            }
         }
         Err(error) => {
-            outcome.status = match error {
+            let status = match error {
                 FitError::Diverged(_) => Status::Diverged,
+                FitError::TimedOut(_) => Status::Timeout,
                 _ => Status::Failed,
             };
-            outcome.reason = one_line(&error.to_string());
+            Outcome::without_score(seed, n_train, n_test, status, &error.to_string())
         }
     }
-    outcome
-}
-
-/// Reasons stand in one cell of a table.
-fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(300).collect()
 }
 
 /// Wall and CPU time of the current thread.

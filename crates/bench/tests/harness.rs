@@ -28,7 +28,7 @@ fn bench(experiment: Experiment) -> Bench {
 fn sweep_all(bench: &Bench, jobs: usize) -> Vec<Record> {
     let trials = plan(bench.experiment());
     let mut records = Vec::new();
-    sweep::run(bench, &trials, jobs, &AtomicBool::new(false), |record| {
+    sweep::run(bench, &trials, jobs, &AtomicBool::new(false), &mut |record| {
         records.push(record);
         Ok(())
     })
@@ -49,7 +49,7 @@ fn scores_are_exact() {
         assert_eq!(outcome.accuracy(), Some(expected), "{}", record.key);
         // Class 0 is .4 of the training part: 1 of 2, and 1 or 2 of 4, is within one of its share.
         let on_train = outcome.train_accuracy.expect("an accuracy");
-        match (record.key.model.as_str(), record.key.n) {
+        match (&*record.key.model, record.key.n) {
             ("oracle", _) => assert_eq!(on_train, 1.0),
             (_, 2) => assert_eq!(on_train, 0.5),
             _ => assert!(on_train == 0.25 || on_train == 0.5, "{on_train}"),
@@ -111,7 +111,7 @@ fn a_stop_drops_the_trial_under_way() {
     let trials = plan(bench.experiment());
     let mut kept = 0;
     let stop = AtomicBool::new(false);
-    sweep::run(&bench, &trials, 1, &stop, |_| {
+    sweep::run(&bench, &trials, 1, &stop, &mut |_| {
         kept += 1;
         Ok(())
     })
@@ -148,8 +148,7 @@ fn fill(bench: &Bench, store: &mut Store, limit: usize) {
         plan(bench.experiment()).into_iter().filter(|key| !store.has(key)).collect();
     running_order(&mut missing);
     missing.truncate(limit);
-    sweep::run(bench, &missing, 2, &AtomicBool::new(false), |record| store.append(record))
-        .expect("a sweep");
+    sweep::run(bench, &missing, 2, &AtomicBool::new(false), store).expect("a sweep");
     store.sync().expect("synced");
 }
 

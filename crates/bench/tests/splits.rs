@@ -129,6 +129,57 @@ proptest! {
     }
 }
 
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn small_sample_cv_stays_inside_the_sample(
+        train in prop::collection::vec(12usize..40, 2..4),
+        folds in 2u32..6,
+        seed in any::<u64>(),
+    ) {
+        let pool = Owned::new(&train, &vec![4; train.len()]);
+        let all = pool.train_len as u32;
+        let mut protocol = protocol(ProtocolKind::SmallSampleCv, &[all / 3, all / 2], 2, folds);
+        protocol.cv_repeats = Some(2);
+        prop_assert_eq!(protocol.splits_per_repeat(), 1 + 2 * folds);
+        for repeat in 0..2 {
+            let refit = split(&pool.pool(), &protocol, seed, repeat, 0);
+            prop_assert!(refit.test.iter().all(|&i| i >= all), "the official test set alone");
+            let inside: Vec<_> = (1..=2 * folds)
+                .map(|fold| split(&pool.pool(), &protocol, seed, repeat, fold))
+                .collect();
+            for &n in &protocol.sizes {
+                let sample: BTreeSet<u32> = refit.train_at(n).iter().copied().collect();
+                prop_assert_eq!(sample.len(), n as usize);
+                for deal in inside.chunks(folds as usize) {
+                    let mut tested: Vec<u32> =
+                        deal.iter().flat_map(|s| s.test_at(n).to_vec()).collect();
+                    tested.sort_unstable();
+                    prop_assert_eq!(tested, sample.iter().copied().collect::<Vec<_>>(), "each once");
+                    for class in 0..pool.classes {
+                        let counts: Vec<usize> =
+                            deal.iter().map(|s| pool.counts(s.test_at(n))[class]).collect();
+                        let (most, least) = (counts.iter().max(), counts.iter().min());
+                        prop_assert!(most.unwrap() - least.unwrap() <= 1, "{:?}", counts);
+                    }
+                }
+                for s in &inside {
+                    let (train, test) = (s.train_at(n), s.test_at(n));
+                    prop_assert_eq!(train.len() + test.len(), n as usize);
+                    let both: BTreeSet<u32> = train.iter().chain(test).copied().collect();
+                    prop_assert_eq!(&both, &sample, "nothing but the n examples");
+                }
+            }
+            let (small, large) = (protocol.sizes[0], protocol.sizes[1]);
+            for s in &inside {
+                prop_assert!(s.test_at(large).starts_with(s.test_at(small)), "folds nest in n");
+            }
+            prop_assert_ne!(&inside[0].test, &inside[folds as usize].test, "deals differ");
+        }
+    }
+}
+
 #[test]
 fn splits_are_fixed_for_ever() {
     // Made by this code at its first version. A change here changes every published number.

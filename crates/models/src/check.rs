@@ -28,6 +28,9 @@ pub struct CheckOptions {
     /// The share of rows that must be predicted the same when the classes are renamed, in 0..=1. At 1, probabilities
     /// must agree too. Below 1 only for models whose draws depend on the numbering of the classes.
     pub renamed_agreement: f64,
+    /// Whether a row's label must be its most probable class; not where the decision is made before the probabilities
+    /// are fitted to it.
+    pub label_is_most_probable: bool,
     /// By how much probabilities may differ where they are to agree up to rounding.
     pub tolerance: f32,
 }
@@ -41,6 +44,7 @@ impl Default for CheckOptions {
             reproducible: true,
             learns: true,
             renamed_agreement: 1.0,
+            label_is_most_probable: true,
             tolerance: 1e-4,
         }
     }

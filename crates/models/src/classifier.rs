@@ -5,6 +5,8 @@
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use crate::tuning::Choice;
+
 /// The shape of one example: `height × width × channels`, stored in that order (NHWC without the N).
 /// A table's row is `1 × columns × 1`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -126,7 +128,7 @@ impl<'a> TrainingSet<'a> {
                 features.rows()
             )));
         }
-        if let Some(at) = features.values().iter().position(|v| !v.is_finite()) {
+        if let Some(at) = first_not_finite(features.values()) {
             let (row, column) = (at / features.columns(), at % features.columns());
             return Err(FitError::Refused(format!("row {row}, column {column} is not finite")));
         }
@@ -163,6 +165,14 @@ impl<'a> TrainingSet<'a> {
     }
 }
 
+/// Where the first value that is not finite is. Whole stretches are judged without a branch per value.
+fn first_not_finite(values: &[f32]) -> Option<usize> {
+    const STRETCH: usize = 256;
+    let sound = |stretch: &[f32]| stretch.iter().fold(true, |sound, v| sound & v.is_finite());
+    let bad = values.chunks(STRETCH).position(|stretch| !sound(stretch))? * STRETCH;
+    values[bad..].iter().position(|v| !v.is_finite()).map(|at| bad + at)
+}
+
 /// What surrounds one fit: its seed, the device to run on, and the flag that asks it to stop.
 #[derive(Clone, Copy, Debug)]
 pub struct FitContext<'a> {
@@ -196,6 +206,9 @@ pub enum FitError {
     /// The model or the library under it failed.
     #[error("{0}")]
     Failed(String),
+    /// There was no result in the time that a trial may take.
+    #[error("{0}")]
+    TimedOut(String),
     /// The fit was asked to stop.
     #[error("stopped")]
     Stopped,
@@ -211,6 +224,26 @@ pub trait Classifier: Send + Sync + fmt::Debug {
     fn check(&self, shape: Shape, classes: usize) -> Result<(), FitError> {
         let _ = (shape, classes);
         Ok(())
+    }
+
+    /// Chooses parameters for `train`, for classifiers that do ([`crate::tuning::Tuner`]); `None` for the others. What
+    /// is chosen is then fitted by itself, so that its cost can be told from the choice's.
+    ///
+    /// # Errors
+    /// See [`FitError`].
+    fn tune<'a>(
+        &'a self,
+        train: &TrainingSet<'_>,
+        context: &FitContext<'_>,
+    ) -> Result<Option<Choice<'a>>, FitError> {
+        let _ = (train, context);
+        Ok(None)
+    }
+
+    /// Tells a model that runs outside of this process how long a fit or a prediction may take; all others are ended
+    /// from outside.
+    fn set_time_limit(&self, limit: std::time::Duration) {
+        let _ = limit;
     }
 
     /// Learns from `train`. The same training set and context give the same fitted model, bit for bit.
@@ -242,6 +275,58 @@ pub trait FittedClassifier: Send {
     /// # Errors
     /// See [`FitError`].
     fn predict(&self, features: &Features<'_>) -> Result<Predictions, FitError>;
+
+    /// What the fit and the last prediction cost, for models that run outside of this process; `None` for all others,
+    /// whose cost is measured around them.
+    fn cost(&self) -> Option<Cost> {
+        None
+    }
+
+    /// The weights of a model whose scores are linear in the features; `None` for all others.
+    fn coefficients(&self) -> Option<Coefficients> {
+        None
+    }
+
+    /// How much each feature contributed to the fit, from 0 up and of sum 1 (all 0 if nothing was learnt from any):
+    /// the mean decrease in impurity of trees; `None` for models without such a measure. It is computed on the
+    /// training rows, and favours features of many values over those of few.
+    fn importance(&self) -> Option<Vec<f64>> {
+        None
+    }
+}
+
+/// Seconds that a model outside of this process says it took.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Cost {
+    /// Wall time of the fit.
+    pub fit: f64,
+    /// CPU time of the fit.
+    pub fit_cpu: f64,
+    /// Wall time of the last prediction.
+    pub predict: f64,
+    /// CPU time of the last prediction.
+    pub predict_cpu: f64,
+}
+
+/// The scores of a linear model in units of the features it was given: score_k(x) = intercept_k + Σ_j weight_kj x_j.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Coefficients {
+    /// Outputs × features, row-major. Two classes have one output, whose positive scores speak for class 1; more have
+    /// one per class, of which the largest wins. A feature that the model left out has weight 0.
+    pub weights: Vec<f64>,
+    /// One per output.
+    pub intercepts: Vec<f64>,
+}
+
+impl Coefficients {
+    /// The weights of output `k`, one per feature.
+    ///
+    /// # Panics
+    /// If there is no such output: a defect of the caller.
+    pub fn output(&self, k: usize) -> &[f64] {
+        let columns = self.weights.len() / self.intercepts.len();
+        &self.weights[k * columns..][..columns]
+    }
 }
 
 /// Predictions for some rows.
@@ -276,4 +361,21 @@ pub fn argmax<T: PartialOrd>(scores: &[T]) -> u32 {
         }
     }
     best as u32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_value_that_is_not_finite_is_found_wherever_it_is() {
+        for at in [0, 1, 255, 256, 700, 999] {
+            let mut values = vec![1.0; 1000];
+            values[at] = f32::NAN;
+            values[999] = f32::INFINITY;
+            assert_eq!(first_not_finite(&values), Some(at));
+        }
+        assert_eq!(first_not_finite(&[0.0; 1000]), None);
+        assert_eq!(first_not_finite(&[]), None);
+    }
 }

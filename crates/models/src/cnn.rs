@@ -1,6 +1,7 @@
 //! The convolutional net: blocks of convolution - φ - pooling, then dense layers and a softmax.
 //!
-//! With its defaults a small one in the manner of LeNet (LeCun et al. 1998): 5 × 5 kernels, 8 and 16 channels.
+//! With `normalization`, between each convolution or hidden dense layer and its φ. With its defaults a small one in the
+//! manner of LeNet (LeCun et al. 1998): 5 × 5 kernels, 8 and 16 channels.
 //! `conv = [32, 64]`, `kernel = 3`, `convs_per_block = 2`, `flatten_dropout = 0.2`, `dense = [128]`,
 //! `dropout = 0.5` is A. Beam's of 2017 (`beamandrew/deep_learning_works`).
 
@@ -8,11 +9,13 @@ use nn::{Dims, Layer, Network, TrainOptions};
 
 use crate::classifier::{Classifier, Fit, FitContext, FitError, Shape, TrainingSet};
 use crate::net::{
-    self,
-    training::{self, RATE},
+    self, Averaging,
+    params::{self, RATE},
+    training,
 };
 use crate::registry::Kind;
 use crate::settings::{Default, Domain, Param, SettingError, Settings};
+use crate::tuning::{AutoAxis, Tuning};
 
 /// `kind = "cnn"`.
 pub(crate) const KIND: Kind = Kind {
@@ -20,10 +23,18 @@ pub(crate) const KIND: Kind = Kind {
     summary: "a convolutional net for images, trained by gradient steps",
     caveat: None,
     params: &PARAMS,
+    tuning: Tuning {
+        auto: &[
+            AutoAxis { name: "flatten_dropout", values: params::RATES },
+            params::LEARNING_RATES,
+        ],
+        simpler: params::SIMPLER,
+        shared: None,
+    },
     build: |settings| Ok(Box::new(Cnn::new(settings)?)),
 };
 
-const PARAMS: [Param; 26] = training::with_training([
+const PARAMS: [Param; 36] = params::with_training([
     Param {
         name: "conv",
         domain: Domain::Ints { min: 1, max: 4_096, max_len: 16 },
@@ -85,6 +96,7 @@ struct Cnn {
     /// All layers but the last, which has one unit per class.
     hidden: Vec<Layer>,
     options: TrainOptions,
+    averaging: Averaging,
 }
 
 impl Cnn {
@@ -103,10 +115,13 @@ impl Cnn {
         hidden.push(Layer::Flatten);
         hidden.extend(training::dropout(settings, "flatten_dropout"));
         for units in dense {
-            hidden.extend([Layer::Dense { units }, activation]);
+            hidden.push(Layer::Dense { units });
+            hidden.extend(training::normalization(settings));
+            hidden.push(activation);
             hidden.extend(dropout);
         }
-        Ok(Cnn { hidden, options: training::options(settings)? })
+        let averaging = training::averaging(settings, &hidden)?;
+        Ok(Cnn { hidden, options: training::options(settings)?, averaging })
     }
 
     fn network(&self, shape: Shape, classes: usize) -> Result<Network, FitError> {
@@ -116,6 +131,7 @@ impl Cnn {
                  the height and width of its images"
             )));
         }
+        training::check_augmentation(&self.options, shape)?;
         let Shape { height, width, channels } = shape;
         let output = Layer::Dense { units: classes };
         let layers = self.hidden.iter().copied().chain([output]).collect();
@@ -147,7 +163,9 @@ fn blocks(settings: &Settings, activation: Layer) -> Result<Vec<Layer>, SettingE
     let mut layers = Vec::new();
     for channels in settings.counts("conv") {
         for _ in 0..settings.count("convs_per_block").unwrap_or(1) {
-            layers.extend([Layer::Conv { channels, kernel, stride: 1, padding }, activation]);
+            layers.push(Layer::Conv { channels, kernel, stride: 1, padding });
+            layers.extend(training::normalization(settings));
+            layers.push(activation);
         }
         layers.push(pool);
     }
@@ -161,7 +179,7 @@ impl Classifier for Cnn {
 
     fn fit(&self, train: &TrainingSet<'_>, context: &FitContext<'_>) -> Result<Fit, FitError> {
         let network = self.network(train.features().shape(), train.classes())?;
-        net::fit(&network, &self.options, train, context)
+        net::fit(&network, &self.options, self.averaging, train, context)
     }
 }
 
@@ -215,6 +233,22 @@ mod tests {
         // 28 → 26 → 24 → 12 → 10 → 8 → 4; the convolutions, then 1024·128 + 128 and 128·2 + 2.
         let convolutions = 320 + 9_248 + 18_496 + 36_928;
         assert_eq!(network.parameter_count(), convolutions + 131_200 + 258);
+    }
+
+    #[test]
+    fn normalised_layers_have_a_scale_and_a_shift_for_each_channel() {
+        let given = [("normalization", Value::Text("batch".into())), ("dense", ints(&[10]))];
+        let network = cnn(&given).unwrap().network(MNIST, 2).unwrap();
+        assert_eq!(network.layers()[1..3], [Layer::BATCH_NORM, Layer::Relu]);
+        // 25·8 + 8, 25·8·16 + 16, 4·4·16·10 + 10, 10·2 + 2, and of 8, 16 and 10 a scale and a shift.
+        assert_eq!(network.parameter_count(), 208 + 3_216 + 2_570 + 22 + 2 * (8 + 16 + 10));
+        assert_eq!(network.statistics_count(), 2 * (8 + 16 + 10));
+    }
+
+    #[test]
+    fn distortions_larger_than_the_image_are_refused() {
+        let refused = cnn(&[("shift", Value::Int(28))]).unwrap().network(MNIST, 2).unwrap_err();
+        assert!(refused.to_string().contains("moves images of 28×28×1 out of sight"), "{refused}");
     }
 
     #[test]

@@ -7,10 +7,15 @@ pub mod check;
 pub mod classifier;
 pub mod registry;
 pub mod settings;
+pub mod tuning;
 
+mod calibration;
+mod cholesky;
 mod cnn;
+mod gaussian_process;
 mod kernel;
 mod knn;
+mod lda;
 mod linear;
 mod linear_regression;
 mod logistic_regression;
@@ -23,14 +28,17 @@ mod select;
 mod smo;
 mod svm;
 mod trees;
+mod whitening;
+mod wide;
 
 pub use classifier::{
-    Classifier, Features, Fit, FitContext, FitError, FittedClassifier, Predictions, Shape,
-    TrainingSet,
+    Classifier, Coefficients, Cost, Features, Fit, FitContext, FitError, FittedClassifier,
+    Predictions, Shape, TrainingSet, argmax,
 };
-pub use registry::{Kind, find_kind, kinds};
+pub use registry::{Kind, Registry, find_kind, kinds};
 pub use settings::{Default, Domain, Param, SettingError, Settings, Value};
+pub use tuning::{Grid, Tuner, Tuning};
 
 /// Raised whenever a change makes any model give other numbers from the same data and seed, so that results of
 /// different code are never mixed in one folder.
-pub const CODE_VERSION: u32 = 1;
+pub const CODE_VERSION: u32 = 2;

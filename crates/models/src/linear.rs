@@ -4,9 +4,14 @@
 //! L2-penalised logistic regression and a linear SVM all leave them to the intercept. So they are dropped first,
 //! which halves the work on centred digits and takes nothing away.
 
+use std::ops::Range;
+
+use ndarray::linalg::general_mat_mul;
 use ndarray::{Array1, Array2, Axis, s};
 
-use crate::classifier::Features;
+use crate::cholesky::gram;
+use crate::classifier::{Coefficients, Features};
+use crate::wide;
 
 /// The columns that vary in the training rows, each with its mean taken off.
 pub(crate) struct Centred {
@@ -16,26 +21,24 @@ pub(crate) struct Centred {
     pub(crate) means: Array1<f64>,
     /// Rows × kept columns; every column sums to 0.
     pub(crate) x: Array2<f64>,
+    /// Columns of an example.
+    total: usize,
 }
 
 impl Centred {
     /// Centres the varying columns among `candidates` (ascending; all if `None`).
     pub(crate) fn new(features: &Features<'_>, candidates: Option<&[usize]>) -> Self {
-        let varies = varying(features);
-        let columns: Vec<usize> = match candidates {
-            Some(chosen) => chosen.iter().copied().filter(|&j| varies[j]).collect(),
-            None => (0..features.columns()).filter(|&j| varies[j]).collect(),
-        };
+        let columns = varying_among(features, candidates);
         let mut x = gather(features, &columns);
         let means = x.mean_axis(Axis(0)).unwrap_or_else(|| Array1::zeros(columns.len()));
         x -= &means;
-        Centred { columns, means, x }
+        Centred { columns, means, x, total: features.columns() }
     }
 
     /// The model with `weights` (kept columns × outputs) on the centred columns and `offsets` at their mean.
     pub(crate) fn model(&self, weights: Array2<f64>, offsets: &Array1<f64>) -> LinearModel {
         let intercepts = offsets - &self.means.dot(&weights);
-        LinearModel { columns: self.columns.clone(), weights, intercepts }
+        LinearModel { columns: self.columns.clone(), weights, intercepts, total: self.total }
     }
 }
 
@@ -46,18 +49,31 @@ pub(crate) fn matrix(features: &Features<'_>) -> Array2<f32> {
 }
 
 /// Which columns hold more than one value.
-fn varying(features: &Features<'_>) -> Vec<bool> {
-    let mut varies = vec![false; features.columns()];
-    if features.rows() == 0 {
-        return varies;
-    }
-    let first = features.row(0);
+pub(crate) fn varying(features: &Features<'_>) -> Vec<bool> {
+    let mut flags = vec![0u32; features.columns()];
     for i in 1..features.rows() {
-        for ((flag, value), start) in varies.iter_mut().zip(features.row(i)).zip(first) {
-            *flag |= value != start;
-        }
+        wide::mark_different(features.row(i), features.row(0), &mut flags);
     }
-    varies
+    flags.iter().map(|&flag| flag != 0).collect()
+}
+
+/// The columns that vary among `candidates` (ascending; all if `None`).
+pub(crate) fn varying_among(features: &Features<'_>, candidates: Option<&[usize]>) -> Vec<usize> {
+    let varies = varying(features);
+    match candidates {
+        Some(chosen) => chosen.iter().copied().filter(|&j| varies[j]).collect(),
+        None => (0..features.columns()).filter(|&j| varies[j]).collect(),
+    }
+}
+
+/// The given columns of all rows, row after row.
+pub(crate) fn pick(features: &Features<'_>, columns: &[usize]) -> Vec<f32> {
+    let mut values = Vec::with_capacity(features.rows() * columns.len());
+    for i in 0..features.rows() {
+        let row = features.row(i);
+        values.extend(columns.iter().map(|&j| row[j]));
+    }
+    values
 }
 
 /// The given columns of all rows in double precision.
@@ -80,12 +96,60 @@ pub(crate) struct LinearModel {
     weights: Array2<f64>,
     /// One per output.
     intercepts: Array1<f64>,
+    /// Columns of an example.
+    total: usize,
 }
 
+/// Rows scored at once: few enough for the cache.
+const BLOCK: usize = 64;
+
 impl LinearModel {
+    /// Weights (columns × outputs) on some of an example's `total` columns, and intercepts.
+    pub(crate) fn new(
+        columns: Vec<usize>,
+        weights: Array2<f64>,
+        intercepts: Array1<f64>,
+        total: usize,
+    ) -> Self {
+        LinearModel { columns, weights, intercepts, total }
+    }
+
     /// The scores of each row: rows × outputs.
     pub(crate) fn scores(&self, features: &Features<'_>) -> Array2<f64> {
-        gather(features, &self.columns).dot(&self.weights) + &self.intercepts
+        let (outputs, all) = (self.weights.ncols(), features.columns());
+        let intercepts = self.intercepts.to_vec();
+        let mut scores = Vec::with_capacity(features.rows() * outputs);
+        // Few columns are picked out of each row; of many, all are taken, those left out with weight 0.
+        let few = 4 * self.columns.len() < all;
+        let width = if few { self.columns.len() } else { all };
+        let mut weights = vec![0.0; outputs * width];
+        for (place, (&j, row)) in self.columns.iter().zip(self.weights.outer_iter()).enumerate() {
+            let at = if few { place } else { j };
+            row.iter().enumerate().for_each(|(o, &weight)| weights[o * width + at] = weight);
+        }
+        for block in features.values().chunks(BLOCK * all) {
+            if width == 0 {
+                (0..block.len() / all).for_each(|_| scores.extend(&intercepts));
+            } else if few {
+                let picked = pick(&Features::new(block, features.shape()), &self.columns);
+                scores.extend(wide::products(&picked, width, &weights, &intercepts));
+            } else {
+                scores.extend(wide::products(block, width, &weights, &intercepts));
+            }
+        }
+        Array2::from_shape_vec((features.rows(), outputs), scores)
+            .unwrap_or_else(|_| unreachable!("one score per row and output"))
+    }
+
+    /// The weights on all columns of an example, 0 on those left out.
+    pub(crate) fn coefficients(&self) -> Coefficients {
+        let mut weights = vec![0.0; self.intercepts.len() * self.total];
+        for (k, own) in self.weights.axis_iter(Axis(1)).enumerate() {
+            for (&j, &weight) in self.columns.iter().zip(own) {
+                weights[k * self.total + j] = weight;
+            }
+        }
+        Coefficients { weights, intercepts: self.intercepts.to_vec() }
     }
 }
 
@@ -101,30 +165,53 @@ pub(crate) struct PivotedCholesky {
     pub(crate) factor: Array2<f64>,
 }
 
+/// Columns of a factor that are made before the rest of the matrix is brought up to date.
+const FACTOR_BLOCK: usize = 48;
+
+/// Copies the values below the diagonal in these columns of a square matrix to the other side, in tiles that stay in
+/// the cache.
+pub(crate) fn mirror<T: Copy>(values: &mut Array2<T>, columns: Range<usize>) {
+    const TILE: usize = 16;
+    let n = values.nrows();
+    let Some(values) = values.as_slice_mut() else { return };
+    for first in (columns.end..n).step_by(TILE) {
+        for column in columns.clone() {
+            for row in first..n.min(first + TILE) {
+                values[column * n + row] = values[row * n + column];
+            }
+        }
+    }
+}
+
 /// A pivot whose remaining diagonal is a smaller share than this of its original diagonal is rounding noise.
 const RANK_TOLERANCE: f64 = 1e-10;
 
 impl PivotedCholesky {
-    /// Factors `a`, of which only the values on and beside the diagonal of pivot rows are read.
+    /// Factors `a`, a block of columns at a time: what a block takes off the rest of the matrix is one product.
     pub(crate) fn new(a: &Array2<f64>) -> Self {
         let n = a.nrows();
-        let mut remaining = a.diag().to_owned();
-        let mut used = vec![false; n];
-        let mut pivots = Vec::new();
-        // Columns of the factor are stored as rows of `columns` while they are made.
+        let original = a.diag().to_owned();
         let mut factor = Array2::<f64>::zeros((n, n));
-        for k in 0..n {
-            let Some(p) = best_pivot(a, &remaining, &used) else { break };
-            used[p] = true;
-            pivots.push(p);
-            let root = remaining[p].sqrt();
-            let pivot_row = factor.slice(s![p, ..k]).to_owned();
-            for i in (0..n).filter(|&i| !used[i]) {
-                let value = (a[[i, p]] - factor.slice(s![i, ..k]).dot(&pivot_row)) / root;
-                factor[[i, k]] = value;
-                remaining[i] -= value * value;
+        let mut pivots = Vec::new();
+        // The rows that are no pivots yet, and what is left of the matrix in these.
+        let mut live: Vec<usize> = (0..n).collect();
+        let mut rest = a.as_standard_layout().into_owned();
+        while !live.is_empty() {
+            let shares: Vec<f64> = live.iter().map(|&i| original[i]).collect();
+            let (chosen, block) = factor_block(&rest, &shares);
+            for (k, column) in block.outer_iter().enumerate() {
+                let at = pivots.len() + k;
+                live.iter().zip(column).for_each(|(&i, &value)| factor[[i, at]] = value);
             }
-            factor[[p, k]] = root;
+            pivots.extend(chosen.iter().map(|&p| live[p]));
+            if chosen.len() < FACTOR_BLOCK {
+                break; // nothing is left
+            }
+            let kept: Vec<usize> = (0..live.len()).filter(|i| !chosen.contains(i)).collect();
+            let block = block.select(Axis(1), &kept);
+            rest = rest.select(Axis(0), &kept).select(Axis(1), &kept);
+            general_mat_mul(-1.0, &block.t(), &block, 1.0, &mut rest);
+            live = kept.iter().map(|&i| live[i]).collect();
         }
         let factor = factor.slice_move(s![.., ..pivots.len()]);
         PivotedCholesky { pivots, factor: factor.as_standard_layout().into_owned() }
@@ -136,14 +223,46 @@ impl PivotedCholesky {
     }
 }
 
-/// The unused row with the largest share of its diagonal left, the first of equals; `None` if nothing is left.
-fn best_pivot(a: &Array2<f64>, remaining: &Array1<f64>, used: &[bool]) -> Option<usize> {
+/// The next pivots of the matrix `rest`, at most [`FACTOR_BLOCK`], and their columns of the factor as rows. `original`
+/// holds the diagonal that the rows had at first.
+fn factor_block(rest: &Array2<f64>, original: &[f64]) -> (Vec<usize>, Array2<f64>) {
+    let n = rest.nrows();
+    let mut remaining = rest.diag().to_vec();
+    let mut chosen: Vec<usize> = Vec::new();
+    let mut block: Vec<f64> = Vec::new();
+    while chosen.len() < FACTOR_BLOCK.min(n) {
+        let Some(p) = best_pivot(&remaining, original, &chosen) else { break };
+        let root = remaining[p].sqrt();
+        // The matrix is symmetric: the pivot's row, which lies side by side, is its column.
+        let mut column = rest.row(p).to_vec();
+        let row = |k: usize| &block[k * n..(k + 1) * n];
+        for k in (0..chosen.len()).step_by(4) {
+            let four = [k, k + 1, k + 2, k + 3];
+            let scale = |k: usize| if k < chosen.len() { -row(k)[p] } else { 0.0 };
+            let rows = four.map(|k| row(k.min(chosen.len() - 1)));
+            wide::add_scaled(four.map(scale), rows, &mut column);
+        }
+        column.iter_mut().for_each(|value| *value /= root);
+        chosen.iter().for_each(|&done| column[done] = 0.0);
+        column[p] = root;
+        remaining.iter_mut().zip(&column).for_each(|(left, value)| *left -= value * value);
+        chosen.push(p);
+        block.extend(column);
+    }
+    let block = Array2::from_shape_vec((chosen.len(), n), block)
+        .unwrap_or_else(|_| unreachable!("one row per pivot"));
+    (chosen, block)
+}
+
+/// The row, none of those `chosen`, with the largest share of its diagonal left, the first of equals; `None` if nothing
+/// is left.
+fn best_pivot(remaining: &[f64], original: &[f64], chosen: &[usize]) -> Option<usize> {
     let mut best = None;
     let mut best_share = RANK_TOLERANCE;
-    for i in (0..used.len()).filter(|&i| !used[i] && a[[i, i]] > 0.0) {
-        let share = remaining[i] / a[[i, i]];
-        if share > best_share {
-            (best, best_share) = (Some(i), share);
+    for (i, (left, of)) in remaining.iter().zip(original).enumerate() {
+        // Cheaper than the share itself, and false where nothing was there.
+        if *left > best_share * of && *of > 0.0 && !chosen.contains(&i) {
+            (best, best_share) = (Some(i), left / of);
         }
     }
     best
@@ -151,25 +270,52 @@ fn best_pivot(a: &Array2<f64>, remaining: &Array1<f64>, used: &[bool]) -> Option
 
 /// Solves L X = B in place for a lower triangle L.
 pub(crate) fn solve_lower(l: &Array2<f64>, b: &mut Array2<f64>) {
-    for i in 0..l.nrows() {
-        let (done, mut rest) = b.view_mut().split_at(Axis(0), i);
-        let mut row = rest.row_mut(0);
-        for (j, solved) in done.outer_iter().enumerate() {
-            row.scaled_add(-l[[i, j]], &solved);
+    let mut columns = columns_of(b);
+    for four in columns.chunks_mut(4) {
+        let last = four.len() - 1;
+        for i in 0..l.nrows() {
+            let Some(row) = l.row(i).to_slice() else { continue };
+            let known = [0, 1, 2, 3].map(|k| &four[k.min(last)][..i]);
+            let sums = wide::dots(known, &row[..i]);
+            four.iter_mut().zip(sums).for_each(|(x, sum)| x[i] = (x[i] - sum) / row[i]);
         }
-        row /= l[[i, i]];
     }
+    put_columns(&columns, b);
 }
 
 /// Solves Lᵀ X = B in place for a lower triangle L.
 pub(crate) fn solve_lower_transposed(l: &Array2<f64>, b: &mut Array2<f64>) {
-    for i in (0..l.nrows()).rev() {
-        let (mut head, tail) = b.view_mut().split_at(Axis(0), i + 1);
-        let mut row = head.row_mut(i);
-        for (j, solved) in tail.outer_iter().enumerate() {
-            row.scaled_add(-l[[i + 1 + j, i]], &solved);
+    let mut columns = columns_of(b);
+    let row = |i: usize| l.row(i).to_slice().unwrap_or_default();
+    for x in &mut columns {
+        let mut end = l.nrows();
+        while end > 0 {
+            // Four unknowns at a time, and what they take off those before them.
+            let start = end.saturating_sub(4);
+            for i in (start..end).rev() {
+                x[i] /= row(i)[i];
+                for j in start..i {
+                    x[j] -= row(i)[j] * x[i];
+                }
+            }
+            let (before, found) = x.split_at_mut(start);
+            let scale = |k: usize| found.get(k).filter(|_| start + k < end).map_or(0.0, |v| -v);
+            let rows = [0, 1, 2, 3].map(|k| row((start + k).min(end - 1)));
+            wide::add_scaled([0, 1, 2, 3].map(scale), rows, before);
+            end = start;
         }
-        row /= l[[i, i]];
+    }
+    put_columns(&columns, b);
+}
+
+/// The columns of a matrix, each side by side.
+fn columns_of(b: &Array2<f64>) -> Vec<Vec<f64>> {
+    b.columns().into_iter().map(|column| column.to_vec()).collect()
+}
+
+fn put_columns(columns: &[Vec<f64>], b: &mut Array2<f64>) {
+    for (mut column, values) in b.columns_mut().into_iter().zip(columns) {
+        column.iter_mut().zip(values).for_each(|(to, from)| *to = *from);
     }
 }
 
@@ -198,12 +344,17 @@ pub(crate) struct RowSpan {
 impl RowSpan {
     /// The span of the rows of `x`.
     pub(crate) fn new(x: &Array2<f64>) -> Self {
-        RowSpan { factor: PivotedCholesky::new(&x.dot(&x.t())) }
+        RowSpan { factor: PivotedCholesky::new(&gram(&x.view())) }
     }
 
     /// The rows in coordinates of their span: rows × rank.
     pub(crate) fn coordinates(&self) -> &Array2<f64> {
         &self.factor.factor
+    }
+
+    /// The rows that span, and the lower triangle L of their factor: their Gram matrix is L Lᵀ.
+    pub(crate) fn spanning(&self) -> (&[usize], Array2<f64>) {
+        (&self.factor.pivots, self.factor.pivot_rows())
     }
 
     /// The weights on the columns of `x` that have these `coordinates` (rank × outputs).

@@ -7,16 +7,19 @@
 
 use ndarray::{Array2, Axis};
 
+use crate::cholesky::gram;
 use crate::classifier::{
-    Classifier, Features, Fit, FitContext, FitError, FittedClassifier, Predictions, TrainingSet,
-    argmax,
+    Classifier, Coefficients, Features, Fit, FitContext, FitError, FittedClassifier, Predictions,
+    Shape, TrainingSet, argmax,
 };
 use crate::linear::{
-    Centred, LinearModel, PivotedCholesky, RowSpan, solve_lower, solve_positive_definite,
+    Centred, LinearModel, PivotedCholesky, RowSpan, solve_lower, solve_lower_transposed,
+    solve_positive_definite,
 };
 use crate::registry::Kind;
-use crate::select::{SELECTION, TOP_K, selected};
+use crate::select::{self, SELECTION, TOP_K, TOP_KS, selected};
 use crate::settings::Settings;
+use crate::tuning::{AutoAxis, Simpler, Tuning};
 
 /// `kind = "linear-regression"`.
 pub(crate) const KIND: Kind = Kind {
@@ -24,6 +27,11 @@ pub(crate) const KIND: Kind = Kind {
     summary: "least squares on ±1 or indicator targets; with top_k = 10 the linear Leekasso",
     caveat: None,
     params: &[TOP_K, SELECTION],
+    tuning: Tuning {
+        auto: &[AutoAxis { name: "top_k", values: TOP_KS }],
+        simpler: &[("top_k", Simpler::Smaller)],
+        shared: None,
+    },
     build: |settings| Ok(Box::new(LinearRegression { settings: settings.clone() })),
 };
 
@@ -33,6 +41,10 @@ struct LinearRegression {
 }
 
 impl Classifier for LinearRegression {
+    fn check(&self, _: Shape, classes: usize) -> Result<(), FitError> {
+        select::check(&self.settings, classes)
+    }
+
     fn fit(&self, train: &TrainingSet<'_>, _: &FitContext<'_>) -> Result<Fit, FitError> {
         let chosen = selected(&self.settings, train);
         let centred = Centred::new(&train.features(), chosen.as_deref());
@@ -80,8 +92,13 @@ fn least_squares(x: &Array2<f64>, y: &Array2<f64>) -> Array2<f64> {
 
 /// The normal equations, factored on the smaller side of X.
 enum Normal {
+    /// All rows but one are independent, and that one, minus the sum of the others, agrees with them: W is the solution
+    /// of X_p W = Y_p of least norm, X_pᵀ (L Lᵀ)⁻¹ Y_p with X_p X_pᵀ = L Lᵀ. Holds p and L.
+    Interpolation { rows: Vec<usize>, lower: Array2<f64> },
     /// X = C Bᵀ in coordinates C of the span of its rows: W = B (CᵀC)⁻¹ CᵀY. Holds CᵀC.
     Rows { span: RowSpan, square: Array2<f64> },
+    /// All columns are independent: W = (L Lᵀ)⁻¹ XᵀY with XᵀX = L Lᵀ, rows and columns in the order of the pivots.
+    Independent { pivots: Vec<usize>, lower: Array2<f64> },
     /// XᵀX = L Lᵀ, so X = Q Lᵀ with orthonormal Q: W = L (LᵀL)⁻¹ QᵀY, where QᵀY solves L_p u = (XᵀY)_p for the pivot
     /// rows L_p. Holds LᵀL.
     Columns { factor: PivotedCholesky, pivot_rows: Array2<f64>, square: Array2<f64> },
@@ -90,22 +107,46 @@ enum Normal {
 impl Normal {
     fn by_rows(x: &Array2<f64>) -> Self {
         let span = RowSpan::new(x);
-        let square = span.coordinates().t().dot(span.coordinates());
+        let (pivots, lower) = span.spanning();
+        if pivots.len() + 1 == x.nrows() {
+            return Normal::Interpolation { rows: pivots.to_vec(), lower };
+        }
+        let square = gram(&span.coordinates().t());
         Normal::Rows { span, square }
     }
 
     fn by_columns(x: &Array2<f64>) -> Self {
-        let factor = PivotedCholesky::new(&x.t().dot(x));
-        let square = factor.factor.t().dot(&factor.factor);
-        Normal::Columns { pivot_rows: factor.pivot_rows(), factor, square }
+        let factor = PivotedCholesky::new(&gram(&x.t()));
+        let lower = factor.pivot_rows();
+        if factor.pivots.len() == x.ncols() {
+            return Normal::Independent { pivots: factor.pivots, lower };
+        }
+        let square = gram(&factor.factor.t());
+        Normal::Columns { pivot_rows: lower, factor, square }
     }
 
     fn solve(&self, x: &Array2<f64>, y: &Array2<f64>) -> Array2<f64> {
         match self {
+            Normal::Interpolation { rows, lower } => {
+                let mut shares = y.select(Axis(0), rows);
+                solve_lower(lower, &mut shares);
+                solve_lower_transposed(lower, &mut shares);
+                x.select(Axis(0), rows).t().dot(&shares)
+            }
             Normal::Rows { span, square } => {
                 let mut v = span.coordinates().t().dot(y);
                 solve_positive_definite(square, &mut v);
                 span.weights(x, &v)
+            }
+            Normal::Independent { pivots, lower } => {
+                let mut u = x.t().dot(y).select(Axis(0), pivots);
+                solve_lower(lower, &mut u);
+                solve_lower_transposed(lower, &mut u);
+                let mut weights = Array2::zeros(u.raw_dim());
+                for (&p, row) in pivots.iter().zip(u.outer_iter()) {
+                    weights.row_mut(p).assign(&row);
+                }
+                weights
             }
             Normal::Columns { factor, pivot_rows, square } => {
                 let mut u = x.t().dot(y).select(Axis(0), &factor.pivots);
@@ -130,6 +171,10 @@ impl FittedClassifier for FittedLinear {
             _ => argmax(&row.to_vec()),
         };
         Ok(Predictions::labels(scores.outer_iter().map(label).collect()))
+    }
+
+    fn coefficients(&self) -> Option<Coefficients> {
+        Some(self.model.coefficients())
     }
 }
 

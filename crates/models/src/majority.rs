@@ -4,8 +4,10 @@
 
 use crate::classifier::{
     Classifier, Features, Fit, FitContext, FitError, FittedClassifier, Predictions, TrainingSet,
+    argmax,
 };
 use crate::registry::Kind;
+use crate::tuning::Tuning;
 
 /// `kind = "majority"`.
 pub(crate) const KIND: Kind = Kind {
@@ -13,6 +15,7 @@ pub(crate) const KIND: Kind = Kind {
     summary: "the most frequent class of the training set",
     caveat: None,
     params: &[],
+    tuning: Tuning::NONE,
     build: |_| Ok(Box::new(Majority)),
 };
 
@@ -34,7 +37,9 @@ struct FittedMajority {
 
 impl FittedClassifier for FittedMajority {
     fn predict(&self, features: &Features<'_>) -> Result<Predictions, FitError> {
-        let probabilities = self.shares.repeat(features.rows());
-        Ok(Predictions::from_probabilities(probabilities, self.shares.len()))
+        Ok(Predictions {
+            labels: vec![argmax(&self.shares); features.rows()],
+            probabilities: Some(self.shares.repeat(features.rows())),
+        })
     }
 }

@@ -4,16 +4,21 @@
 //! are constant in a class from deciding alone. `bernoulli`: x_j > `threshold` with probability
 //! (N_cj + α) / (N_c + 2 α). `multinomial`: shares θ_cj = (N_cj + α) / (N_c + α d) of a total, for counts and other
 //! values from 0 up. As in scikit-learn's `GaussianNB`, `BernoulliNB` and `MultinomialNB`; see Manning, Raghavan and
-//! Schütze, "Introduction to information retrieval" (2008), chapter 13.
+//! Schütze, "Introduction to information retrieval" (2008), chapter 13. `solver = "linfa"` takes the log densities from
+//! linfa-bayes, kept as an independent check; probabilities are computed from them here, since linfa's overflow.
 
 use ndarray::Array2;
 
+use crate::cholesky::dot;
 use crate::classifier::{
     Classifier, Features, Fit, FitContext, FitError, FittedClassifier, Predictions, TrainingSet,
 };
 use crate::newton::probabilities;
 use crate::registry::Kind;
 use crate::settings::{Default, Domain, Param, Settings};
+use crate::tuning::{AutoAxis, Simpler, Try, Tuning};
+
+mod linfa;
 
 /// `kind = "naive-bayes"`.
 pub(crate) const KIND: Kind = Kind {
@@ -30,22 +35,64 @@ pub(crate) const KIND: Kind = Kind {
         Param {
             name: "var_smoothing",
             domain: Domain::POSITIVE,
-            default: Default::Float(0.1),
-            doc: "gaussian: this share of the largest feature variance is added to all (scikit-learn's 1e-9 fails on pixels)",
+            default: Default::When {
+                key: "distribution",
+                words: &["gaussian"],
+                then: &Default::Float(0.1),
+            },
+            doc: "this share of the largest feature variance is added to all (scikit-learn's 1e-9 fails on pixels)",
         },
         Param {
             name: "alpha",
             domain: Domain::POSITIVE,
-            default: Default::Float(1.0),
-            doc: "bernoulli and multinomial: added to every count",
+            default: Default::When {
+                key: "distribution",
+                words: &["bernoulli", "multinomial"],
+                then: &Default::Float(1.0),
+            },
+            doc: "added to every count",
         },
         Param {
             name: "threshold",
             domain: Domain::Float { min: f64::MIN, max: f64::MAX, open_min: false },
-            default: Default::Float(0.5),
-            doc: "bernoulli: values above it count as 1",
+            default: Default::When {
+                key: "distribution",
+                words: &["bernoulli"],
+                then: &Default::Float(0.5),
+            },
+            doc: "values above it count as 1",
+        },
+        Param {
+            name: "solver",
+            domain: Domain::OneOf(&["closed-form", "linfa"]),
+            default: Default::Text("closed-form"),
+            doc: "whose sums: ours, or linfa-bayes'",
         },
     ],
+    tuning: Tuning {
+        auto: &[
+            AutoAxis {
+                name: "var_smoothing",
+                values: Try::These(&[
+                    Default::Float(0.001),
+                    Default::Float(0.01),
+                    Default::Float(0.1),
+                    Default::Float(1.0),
+                ]),
+            },
+            AutoAxis {
+                name: "alpha",
+                values: Try::These(&[
+                    Default::Float(0.01),
+                    Default::Float(0.1),
+                    Default::Float(1.0),
+                    Default::Float(10.0),
+                ]),
+            },
+        ],
+        simpler: &[("var_smoothing", Simpler::Larger), ("alpha", Simpler::Larger)],
+        shared: None,
+    },
     build: |settings| Ok(Box::new(NaiveBayes { settings: settings.clone() })),
 };
 
@@ -58,11 +105,34 @@ impl Classifier for NaiveBayes {
     fn fit(&self, train: &TrainingSet<'_>, _: &FitContext<'_>) -> Result<Fit, FitError> {
         let number = |name: &str, otherwise| self.settings.float(name).unwrap_or(otherwise);
         let alpha = number("alpha", 1.0);
-        Ok(Fit::new(match self.settings.text("distribution") {
-            Some("bernoulli") => bernoulli(train, alpha, number("threshold", 0.5)),
-            Some("multinomial") => multinomial(train, alpha)?,
+        let distribution = self.settings.text("distribution").unwrap_or("gaussian");
+        if distribution == "multinomial" {
+            refuse_negative(&train.features())?;
+        }
+        if self.settings.text("solver") == Some("linfa") && linfa::can_fit(train) {
+            return match distribution {
+                "bernoulli" => linfa::bernoulli(train, alpha, number("threshold", 0.5)),
+                "multinomial" => linfa::multinomial(train, alpha),
+                _ => linfa::gaussian(train, number("var_smoothing", 0.1)),
+            };
+        }
+        Ok(Fit::new(match distribution {
+            "bernoulli" => bernoulli(train, alpha, number("threshold", 0.5)),
+            "multinomial" => multinomial(train, alpha),
             _ => gaussian(train, number("var_smoothing", 0.1)),
         }))
+    }
+}
+
+fn refuse_negative(features: &Features<'_>) -> Result<(), FitError> {
+    let columns = features.columns();
+    match features.values().iter().position(|&x| x < 0.0) {
+        None => Ok(()),
+        Some(at) => Err(FitError::Refused(format!(
+            "row {}, column {} is negative: multinomial naive Bayes needs values from 0 up, use \"gaussian\"",
+            at / columns,
+            at % columns
+        ))),
     }
 }
 
@@ -81,55 +151,84 @@ enum Likelihood {
 
 impl FittedClassifier for FittedBayes {
     fn predict(&self, features: &Features<'_>) -> Result<Predictions, FitError> {
-        let classes = self.offsets.len();
+        let (classes, columns) = (self.offsets.len(), features.columns());
         let mut scores = Array2::zeros((features.rows(), classes));
+        let mut wide = vec![0.0; columns];
         for (i, mut row) in scores.outer_iter_mut().enumerate() {
+            self.features.widen(features.row(i), &mut wide);
             for (c, score) in row.iter_mut().enumerate() {
-                *score = self.offsets[c] + self.features.log_density(features.row(i), c);
+                *score = self.offsets[c] + self.features.log_density(&wide, c);
             }
         }
-        let shares = probabilities(&scores).iter().map(|&p| p as f32).collect();
-        Ok(Predictions::from_probabilities(shares, classes))
+        Ok(from_log_densities(&scores))
     }
 }
 
+/// Predictions from log joint densities, rows × classes, whatever their size.
+fn from_log_densities(scores: &Array2<f64>) -> Predictions {
+    let shares = probabilities(scores).iter().map(|&p| p as f32).collect();
+    Predictions::from_probabilities(shares, scores.ncols())
+}
+
 impl Likelihood {
+    /// The row as the densities take it: in double precision, 0 or 1 if there is a threshold.
+    fn widen(&self, row: &[f32], wide: &mut [f64]) {
+        for (wide, &x) in wide.iter_mut().zip(row) {
+            *wide = match self {
+                Likelihood::Linear { threshold: Some(threshold), .. } => {
+                    f64::from(u8::from(f64::from(x) > *threshold))
+                }
+                _ => f64::from(x),
+            };
+        }
+    }
+
     /// The part of the log density that depends on the row.
-    fn log_density(&self, row: &[f32], class: usize) -> f64 {
+    fn log_density(&self, row: &[f64], class: usize) -> f64 {
         let own = class * row.len()..(class + 1) * row.len();
         match self {
             Likelihood::Gaussian { means, precisions } => {
-                let (means, precisions) = (&means[own.clone()], &precisions[own]);
-                let terms = row.iter().zip(means).zip(precisions);
-                -0.5 * terms.map(|((&x, m), p)| (f64::from(x) - m).powi(2) * p).sum::<f64>()
+                -0.5 * weighted_squares(row, &means[own.clone()], &precisions[own])
             }
-            Likelihood::Linear { weights, threshold } => {
-                let terms = row.iter().zip(&weights[own]);
-                match threshold {
-                    Some(threshold) => {
-                        terms.map(|(&x, w)| if f64::from(x) > *threshold { *w } else { 0.0 }).sum()
-                    }
-                    None => terms.map(|(&x, w)| f64::from(x) * w).sum(),
-                }
-            }
+            Likelihood::Linear { weights, .. } => dot(row, &weights[own]),
         }
     }
+}
+
+/// Σ (x_j - m_j)² p_j in four running sums, so that the additions need not wait for each other.
+fn weighted_squares(x: &[f64], means: &[f64], precisions: &[f64]) -> f64 {
+    let mut sums = [0.0; 4];
+    let whole = x.len() / 4 * 4;
+    let groups = x.chunks_exact(4).zip(means.chunks_exact(4)).zip(precisions.chunks_exact(4));
+    for ((x, m), p) in groups {
+        for lane in 0..4 {
+            let deviation = x[lane] - m[lane];
+            sums[lane] += deviation * deviation * p[lane];
+        }
+    }
+    let rest = (whole..x.len()).map(|j| (x[j] - means[j]).powi(2) * precisions[j]);
+    sums.iter().sum::<f64>() + rest.sum::<f64>()
 }
 
 /// The log of each class's share.
 fn log_priors(train: &TrainingSet<'_>) -> Vec<f64> {
     let rows = train.rows() as f64;
-    train.class_counts().iter().map(|&count| (count as f64 / rows).ln()).collect()
+    train.class_counts().iter().map(|&count| libm::log(count as f64 / rows)).collect()
 }
 
-/// Sums `value(x)` over the rows of each class: classes × columns.
-fn class_sums(train: &TrainingSet<'_>, value: impl Fn(usize, usize, f64) -> f64) -> Vec<f64> {
+/// Adds up `value(x, m)` over the rows of each class, m being the class's value in `others`: classes × columns.
+fn class_sums(
+    train: &TrainingSet<'_>,
+    others: &[f64],
+    value: impl Fn(f64, f64) -> f64,
+) -> Vec<f64> {
     let columns = train.features().columns();
     let mut sums = vec![0.0; train.classes() * columns];
     for (i, &label) in train.labels().iter().enumerate() {
-        let class = label as usize;
-        for (j, &x) in train.features().row(i).iter().enumerate() {
-            sums[class * columns + j] += value(class, j, f64::from(x));
+        let own = label as usize * columns..(label as usize + 1) * columns;
+        let terms = train.features().row(i).iter().zip(&others[own.clone()]);
+        for (sum, (&x, &other)) in sums[own].iter_mut().zip(terms) {
+            *sum += value(f64::from(x), other);
         }
     }
     sums
@@ -146,59 +245,56 @@ fn per_row(mut sums: Vec<f64>, counts: &[usize]) -> Vec<f64> {
 
 fn gaussian(train: &TrainingSet<'_>, smoothing: f64) -> FittedBayes {
     let (counts, columns) = (train.class_counts(), train.features().columns());
-    let means = per_row(class_sums(train, |_, _, x| x), &counts);
-    let deviations = |c: usize, j: usize, x: f64| (x - means[c * columns + j]).powi(2);
-    let variances = per_row(class_sums(train, deviations), &counts);
-    let largest = largest_variance(train);
+    let zeros = vec![0.0; counts.len() * columns];
+    let means = per_row(class_sums(train, &zeros, |x, _| x), &counts);
+    let variances = per_row(class_sums(train, &means, |x, m| (x - m).powi(2)), &counts);
+    let largest = largest_variance(&means, &variances, &counts);
     let floor = smoothing * if largest > 0.0 { largest } else { 1.0 };
     let precisions: Vec<f64> = variances.iter().map(|v| 1.0 / (v + floor)).collect();
     let mut offsets = log_priors(train);
     for (offset, precisions) in offsets.iter_mut().zip(precisions.chunks_exact(columns)) {
-        *offset += 0.5 * precisions.iter().map(|p| (p / std::f64::consts::TAU).ln()).sum::<f64>();
+        *offset +=
+            0.5 * precisions.iter().map(|p| libm::log(p / std::f64::consts::TAU)).sum::<f64>();
     }
     FittedBayes { offsets, features: Likelihood::Gaussian { means, precisions } }
 }
 
-/// The largest variance of a feature over all rows.
-fn largest_variance(train: &TrainingSet<'_>) -> f64 {
-    let (features, rows) = (train.features(), train.rows() as f64);
+/// The largest variance of a feature over all rows: the mean variance within classes and that of the class means.
+fn largest_variance(means: &[f64], variances: &[f64], counts: &[usize]) -> f64 {
+    let (rows, columns) = (counts.iter().sum::<usize>() as f64, means.len() / counts.len());
     let variance = |j: usize| {
-        let column = || (0..train.rows()).map(|i| f64::from(features.row(i)[j]));
-        let mean = column().sum::<f64>() / rows;
-        column().map(|x| (x - mean).powi(2)).sum::<f64>() / rows
+        let classes = || counts.iter().enumerate().map(|(c, &n)| (n as f64, c * columns + j));
+        let mean = classes().map(|(n, at)| n * means[at]).sum::<f64>() / rows;
+        classes().map(|(n, at)| n * (variances[at] + (means[at] - mean).powi(2))).sum::<f64>()
+            / rows
     };
-    (0..features.columns()).map(variance).fold(0.0, f64::max)
+    (0..columns).map(variance).fold(0.0, f64::max)
 }
 
 fn bernoulli(train: &TrainingSet<'_>, alpha: f64, threshold: f64) -> FittedBayes {
     let (counts, columns) = (train.class_counts(), train.features().columns());
-    let ones = class_sums(train, |_, _, x| f64::from(u8::from(x > threshold)));
+    let zeros = vec![0.0; counts.len() * columns];
+    let ones = class_sums(train, &zeros, |x, _| f64::from(u8::from(x > threshold)));
     let mut offsets = log_priors(train);
     let mut weights = Vec::with_capacity(ones.len());
     for (c, ones) in ones.chunks_exact(columns).enumerate() {
         for count in ones {
             let one = (count + alpha) / (counts[c] as f64 + 2.0 * alpha);
-            offsets[c] += (1.0 - one).ln();
-            weights.push(one.ln() - (1.0 - one).ln());
+            offsets[c] += libm::log(1.0 - one);
+            weights.push(libm::log(one) - libm::log(1.0 - one));
         }
     }
     FittedBayes { offsets, features: Likelihood::Linear { weights, threshold: Some(threshold) } }
 }
 
-fn multinomial(train: &TrainingSet<'_>, alpha: f64) -> Result<FittedBayes, FitError> {
+fn multinomial(train: &TrainingSet<'_>, alpha: f64) -> FittedBayes {
     let columns = train.features().columns();
-    if let Some(at) = train.features().values().iter().position(|&x| x < 0.0) {
-        return Err(FitError::Refused(format!(
-            "row {}, column {} is negative: multinomial naive Bayes needs values from 0 up, use \"gaussian\"",
-            at / columns,
-            at % columns
-        )));
-    }
-    let mut weights = class_sums(train, |_, _, x| x);
+    let zeros = vec![0.0; train.classes() * columns];
+    let mut weights = class_sums(train, &zeros, |x, _| x);
     for class in weights.chunks_exact_mut(columns) {
         let total = class.iter().sum::<f64>() + alpha * columns as f64;
-        class.iter_mut().for_each(|sum| *sum = ((*sum + alpha) / total).ln());
+        class.iter_mut().for_each(|sum| *sum = libm::log((*sum + alpha) / total));
     }
     let features = Likelihood::Linear { weights, threshold: None };
-    Ok(FittedBayes { offsets: log_priors(train), features })
+    FittedBayes { offsets: log_priors(train), features }
 }

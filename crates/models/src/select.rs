@@ -3,12 +3,15 @@
 //! The statistic is the one-way analysis of variance's F: with k classes, n rows, class sizes n_c, class means m_c
 //! and overall mean m, F = [Σ n_c (m_c - m)² / (k - 1)] / [Σ (x - m_c)² / (n - k)].
 //! With two classes this is the square of the pooled t, so that the ten largest F are the ten smallest p-values
-//! of the "Leekasso" (Leek 2014, simplystatistics.org; Leek 2017).
+//! of the "Leekasso" (Leek 2014, simplystatistics.org; Leek 2017). With `selection = "welch"` it is, for two classes,
+//! the square of Welch's t, (m_1 - m_0)² / (s_0² / n_0 + s_1² / n_1), with the variance of a single example taken as 0:
+//! ordered by t itself, not by its p-value, whose degrees of freedom differ from column to column.
 
 use std::cmp::Ordering;
 
-use crate::classifier::TrainingSet;
+use crate::classifier::{FitError, TrainingSet};
 use crate::settings::{Default, Domain, Param, Settings};
+use crate::tuning::Try;
 
 /// `top_k`: how many features are kept.
 pub(crate) const TOP_K: Param = Param {
@@ -21,22 +24,45 @@ pub(crate) const TOP_K: Param = Param {
 /// `selection`: by what features are chosen.
 pub(crate) const SELECTION: Param = Param {
     name: "selection",
-    domain: Domain::OneOf(&["f-test"]),
-    default: Default::Text("f-test"),
-    doc: "what `top_k` goes by: the largest F of a one-way analysis of variance",
+    domain: Domain::OneOf(&["f-test", "welch"]),
+    default: Default::With { key: "top_k", then: &Default::Text("f-test") },
+    doc: "what `top_k` goes by: the largest F of a one-way analysis of variance, of equal or of any variances",
 };
+
+/// The `top_k` of linear regression's own grid; the last keeps all features of an image of MNIST's size.
+pub(crate) const TOP_KS: Try = Try::These(&[
+    Default::Int(10),
+    Default::Int(30),
+    Default::Int(100),
+    Default::Int(300),
+    Default::Int(1000),
+]);
 
 /// The features to use by `settings`: the `top_k` best, ascending, or `None` for all of them.
 pub(crate) fn selected(settings: &Settings, train: &TrainingSet<'_>) -> Option<Vec<usize>> {
-    settings.count(TOP_K.name).map(|k| top_k(train, k))
+    let welch = settings.text(SELECTION.name) == Some("welch");
+    settings.count(TOP_K.name).map(|k| top_k(train, k, welch))
 }
 
-/// The columns of the `k` largest F, ascending; all if there are no more than `k`.
+/// Whether features can be chosen for so many classes.
+///
+/// # Errors
+/// [`FitError::Refused`] for Welch's test of more than two.
+pub(crate) fn check(settings: &Settings, classes: usize) -> Result<(), FitError> {
+    if classes > 2 && settings.text(SELECTION.name) == Some("welch") {
+        return Err(FitError::Refused(format!(
+            "`selection = \"welch\"` compares two classes, and there are {classes}: use \"f-test\""
+        )));
+    }
+    Ok(())
+}
+
+/// The columns of the `k` largest F (or squared Welch's t), ascending; all if there are no more than `k`.
 ///
 /// Equal F go to the lowest index, and columns that are constant in the training rows come last.
 /// F is compared in single precision, so that rounding in the double-precision sums cannot part true equals.
-pub(crate) fn top_k(train: &TrainingSet<'_>, k: usize) -> Vec<usize> {
-    let scores = f_statistics(train);
+pub(crate) fn top_k(train: &TrainingSet<'_>, k: usize, welch: bool) -> Vec<usize> {
+    let scores = statistics(train, welch);
     let mut order: Vec<usize> = (0..scores.len()).collect();
     order.sort_by(|&a, &b| descending(scores[a], scores[b]).then(a.cmp(&b)));
     order.truncate(k);
@@ -52,18 +78,24 @@ fn descending(a: Option<f32>, b: Option<f32>) -> Ordering {
     }
 }
 
-/// F per column, infinite if no row differs from its class's mean, `None` if the column is constant.
-pub(crate) fn f_statistics(train: &TrainingSet<'_>) -> Vec<Option<f32>> {
+/// F (or squared Welch's t) per column, infinite if no row differs from its class's mean, `None` if the column is
+/// constant.
+fn statistics(train: &TrainingSet<'_>, welch: bool) -> Vec<Option<f32>> {
     let features = train.features();
     let (rows, columns, classes) = (train.rows(), features.columns(), train.classes());
     let counts = train.class_counts();
     let means = class_means(train, &counts);
-    let mut within = vec![0.0f64; columns];
+    let (mut within, mut error) = (vec![0.0f64; columns], vec![0.0f64; columns]);
     for (i, &label) in train.labels().iter().enumerate() {
         let mean = &means[label as usize * columns..][..columns];
-        for ((sum, &value), mean) in within.iter_mut().zip(features.row(i)).zip(mean) {
+        // What a row adds to the squared standard error of its class's mean, for Welch's test.
+        let count = counts[label as usize] as f64;
+        let share = if count > 1.0 { 1.0 / (count * (count - 1.0)) } else { 0.0 };
+        let sums = within.iter_mut().zip(&mut error);
+        for ((sums, &value), mean) in sums.zip(features.row(i)).zip(mean) {
             let deviation = f64::from(value) - mean;
-            *sum += deviation * deviation;
+            *sums.0 += deviation * deviation;
+            *sums.1 += share * deviation * deviation;
         }
     }
     let statistic = |j: usize| {
@@ -77,6 +109,7 @@ pub(crate) fn f_statistics(train: &TrainingSet<'_>) -> Vec<Option<f32>> {
         match (between > noise, within[j] > noise) {
             (false, false) => None,
             (_, false) => Some(f32::INFINITY),
+            _ if welch => Some(((mean_of(1) - mean_of(0)).powi(2) / error[j]) as f32),
             _ => {
                 let freedom = rows.saturating_sub(classes) as f64;
                 Some((between / (classes - 1) as f64 * freedom / within[j]) as f32)
@@ -128,7 +161,7 @@ mod tests {
     #[test]
     fn statistic_is_that_of_scipy() {
         // scipy.stats.f_oneway([.1, .2, .4], [.7, .8, .6]) = 19.6 exactly; ([1, 2, 4], [3, 1, 4]) = 0.0714285…
-        let f = f_statistics(&train());
+        let f = statistics(&train(), false);
         assert_eq!(f[0], Some(f32::INFINITY));
         assert_eq!(f[1], None);
         assert!((f[2].unwrap() - 19.6).abs() < 1e-4, "{f:?}");
@@ -138,9 +171,18 @@ mod tests {
 
     #[test]
     fn ties_go_to_the_lowest_index_and_constants_come_last() {
-        assert_eq!(top_k(&train(), 2), [0, 2]);
-        assert_eq!(top_k(&train(), 3), [0, 2, 4]);
-        assert_eq!(top_k(&train(), 4), [0, 2, 3, 4]);
-        assert_eq!(top_k(&train(), 99), [0, 1, 2, 3, 4]);
+        assert_eq!(top_k(&train(), 2, false), [0, 2]);
+        assert_eq!(top_k(&train(), 3, false), [0, 2, 4]);
+        assert_eq!(top_k(&train(), 4, false), [0, 2, 3, 4]);
+        assert_eq!(top_k(&train(), 99, false), [0, 1, 2, 3, 4]);
+    }
+
+    #[test]
+    fn welch_s_statistic_is_that_of_scipy() {
+        // scipy.stats.ttest_ind(a, b, equal_var=False).statistic ** 2 for ([1, 2, 4], [3, 1]) = 0.0625
+        let values = [1.0, 2.0, 4.0, 3.0, 1.0];
+        let set = TrainingSet::new(Features::new(&values, Shape::table(1)), &[0, 0, 0, 1, 1], 2);
+        let squared = statistics(&set.unwrap(), true)[0].unwrap();
+        assert!((squared - 0.062_5).abs() < 1e-6, "{squared}");
     }
 }

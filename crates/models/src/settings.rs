@@ -65,6 +65,23 @@ pub enum Default {
         /// The number.
         value: i64,
     },
+    /// `then` where the word at `key`, a parameter listed before, is one of `words`; elsewhere the parameter does
+    /// nothing: it is left unset, and refused if given.
+    When {
+        /// The parameter whose word decides.
+        key: &'static str,
+        /// The words that use this parameter.
+        words: &'static [&'static str],
+        /// The default there.
+        then: &'static Default,
+    },
+    /// `then` if `key`, a parameter listed before, is set; else as in [`Default::When`].
+    With {
+        /// The parameter without which this one does nothing.
+        key: &'static str,
+        /// The default beside it.
+        then: &'static Default,
+    },
 }
 
 impl Default {
@@ -87,7 +104,35 @@ impl Default {
             }
             Default::IntUnless { key, .. } if given.contains_key(key) => return None,
             Default::IntUnless { value, .. } => Value::Int(value),
+            Default::When { then, .. } | Default::With { then, .. } => {
+                self.idle(resolved).is_none().then(|| then.value(given, resolved))??
+            }
         })
+    }
+
+    /// The value of a default that depends on nothing else.
+    pub(crate) fn plain(&self) -> Option<Value> {
+        self.value(&BTreeMap::new(), &BTreeMap::new())
+    }
+
+    /// Why a parameter with this default does nothing beside those `resolved` before it, with the remedy; `None` if it
+    /// does something.
+    fn idle(&self, resolved: &BTreeMap<&'static str, Value>) -> Option<String> {
+        match *self {
+            Default::When { key, words, .. } => {
+                let word = match resolved.get(key) {
+                    Some(Value::Text(word)) if words.contains(&word.as_str()) => return None,
+                    Some(value) => format!("with `{key} = {value}`"),
+                    None => format!("without `{key}`"),
+                };
+                let words: Vec<String> = words.iter().map(|word| format!("{word:?}")).collect();
+                Some(format!("{word}: remove it, or use {}", words.join(" or ")))
+            }
+            Default::With { key, .. } if !resolved.contains_key(key) => {
+                Some(format!("without `{key}`: remove it, or set `{key}`"))
+            }
+            _ => None,
+        }
     }
 }
 
@@ -100,7 +145,11 @@ impl fmt::Display for Default {
                 write!(f, "{}", cases.join(", "))
             }
             Default::IntUnless { key, value } => write!(f, "{value} unless {key} is set"),
-            _ => match self.value(&BTreeMap::new(), &BTreeMap::new()) {
+            Default::When { key, words, then } => {
+                write!(f, "{then} with {key} {}", words.join(", "))
+            }
+            Default::With { key, then } => write!(f, "{then} with {key}"),
+            _ => match self.plain() {
                 Some(value) => write!(f, "{value}"),
                 None => write!(f, "unset"),
             },
@@ -147,6 +196,12 @@ pub enum Domain {
         /// How many at most.
         max_len: usize,
     },
+    /// Any string.
+    Text,
+    /// A list of strings.
+    Texts,
+    /// A table of anything, kept as JSON text.
+    Json,
 }
 
 impl Domain {
@@ -167,6 +222,10 @@ impl Domain {
         let admitted = match (*self, value) {
             (Domain::Bool, Value::Bool(_)) => true,
             (Domain::Int { min, max }, Value::Int(v)) => (min..=max).contains(v),
+            (Domain::Text | Domain::Json, Value::Text(_)) => true,
+            (Domain::Texts, Value::List(values)) => {
+                values.iter().all(|v| matches!(v, Value::Text(_)))
+            }
             (Domain::OneOf(words), Value::Text(v)) => words.contains(&v.as_str()),
             (Domain::OneOfOrAbove { words, .. }, Value::Text(v)) => words.contains(&v.as_str()),
             (Domain::OneOfOrAbove { above, .. }, _) => {
@@ -198,6 +257,9 @@ impl fmt::Display for Domain {
                 write!(f, "a number {} {min}", if open_min { ">" } else { "≥" })?;
                 if max < f64::MAX { write!(f, " and ≤ {max}") } else { Ok(()) }
             }
+            Domain::Text => write!(f, "a string"),
+            Domain::Texts => write!(f, "a list of strings"),
+            Domain::Json => write!(f, "a table"),
             Domain::OneOf(list) => write!(f, "{}", words(list)),
             Domain::OneOfOrAbove { words: list, above } => {
                 write!(f, "{} | a number > {above}", words(list))
@@ -222,6 +284,20 @@ pub struct Param {
     pub doc: &'static str,
 }
 
+impl Param {
+    /// The value as the model takes it.
+    ///
+    /// # Errors
+    /// [`SettingError::Invalid`] if it is outside the domain.
+    pub(crate) fn admit(&self, value: &Value) -> Result<Value, SettingError> {
+        self.domain.admit(value).ok_or_else(|| SettingError::Invalid {
+            key: self.name.to_owned(),
+            value: value.to_string(),
+            expected: self.domain.to_string(),
+        })
+    }
+}
+
 /// What is wrong with a model's parameters; the caller adds the file and the model.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SettingError {
@@ -243,10 +319,21 @@ pub enum SettingError {
         /// The domain, in words.
         expected: String,
     },
+    /// A parameter that does nothing beside the others.
+    #[error("`{key}` does nothing {why}")]
+    Idle {
+        /// The key.
+        key: &'static str,
+        /// Beside what, and the remedy.
+        why: String,
+    },
     /// Parameters that don't go together.
     #[error("{0}")]
     Conflict(String),
 }
+
+/// Parameters of a grid with the values that were taken.
+type Taken = Vec<(&'static str, Value)>;
 
 /// The checked parameters of one model: every parameter of its kind, defaults filled in.
 #[derive(Clone, Debug, PartialEq)]
@@ -256,34 +343,49 @@ impl Settings {
     /// Checks `given` against `params` and fills in defaults.
     ///
     /// # Errors
-    /// The first unknown key or inadmissible value.
+    /// The first unknown key, inadmissible value, or parameter that does nothing beside the others.
     pub fn resolve(
         params: &[Param],
         given: &BTreeMap<String, Value>,
     ) -> Result<Self, SettingError> {
+        Self::with(params, given, &[]).map(|(settings, _)| settings)
+    }
+
+    /// As [`Settings::resolve`] with `more` values beside those given, already admitted; those of `more` that would do
+    /// nothing are passed over. Also says which of them were taken.
+    pub(crate) fn with(
+        params: &[Param],
+        given: &BTreeMap<String, Value>,
+        more: &[(&'static str, &Value)],
+    ) -> Result<(Self, Taken), SettingError> {
         for key in given.keys() {
             if !params.iter().any(|p| p.name == key) {
                 let nearest = nearest(key, params.iter().map(|p| p.name));
                 return Err(SettingError::Unknown { key: key.clone(), nearest });
             }
         }
-        let mut values = BTreeMap::new();
+        let mut all = given.clone();
+        all.extend(more.iter().map(|(key, value)| ((*key).to_owned(), (*value).clone())));
+        let (mut values, mut taken) = (BTreeMap::new(), Vec::new());
         for param in params {
-            let value = match given.get(param.name) {
-                Some(value) => {
-                    Some(param.domain.admit(value).ok_or_else(|| SettingError::Invalid {
-                        key: param.name.to_owned(),
-                        value: value.to_string(),
-                        expected: param.domain.to_string(),
-                    })?)
-                }
-                None => param.default.value(given, &values),
+            let idle = param.default.idle(&values);
+            let value = match (given.get(param.name), idle) {
+                (Some(_), Some(why)) => return Err(SettingError::Idle { key: param.name, why }),
+                (Some(value), None) => Some(param.admit(value)?),
+                (None, Some(_)) => None,
+                (None, None) => match more.iter().find(|(key, _)| *key == param.name) {
+                    Some((key, value)) => {
+                        taken.push((*key, (*value).clone()));
+                        Some((*value).clone())
+                    }
+                    None => param.default.value(&all, &values),
+                },
             };
             if let Some(value) = value {
                 values.insert(param.name, value);
             }
         }
-        Ok(Settings(values))
+        Ok((Settings(values), taken))
     }
 
     /// Every parameter that is set, by name.

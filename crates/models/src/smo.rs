@@ -8,6 +8,7 @@
 use ndarray::ArrayView2;
 
 use crate::classifier::{FitContext, FitError};
+use crate::wide;
 
 /// Where to stop: no pair of multipliers violates optimality by more (libsvm's and scikit-learn's default).
 const TOLERANCE: f64 = 1e-3;
@@ -34,6 +35,10 @@ struct Smo<'a> {
     signed: Vec<f64>,
     /// y_i - Σ_j β_j K_ij: what the bias would have to be for row i to sit on its margin.
     errors: Vec<f64>,
+    /// K_ii.
+    diagonal: Vec<f64>,
+    /// What each row would gain as the second of a pair; room for [`gains`].
+    gains: Vec<f64>,
 }
 
 /// Solves the problem of `kernel` (rows × rows) with +1 for the rows where `positive`, and C = `c`.
@@ -56,6 +61,8 @@ pub(crate) fn solve(
         high: positive.iter().map(|&p| if p { c } else { 0.0 }).collect(),
         signed: vec![0.0; n],
         errors: positive.iter().map(|&p| if p { 1.0 } else { -1.0 }).collect(),
+        diagonal: kernel.diag().iter().map(|&k| f64::from(k)).collect(),
+        gains: vec![0.0; n],
     };
     let most = 10_000_000.max(100 * n); // libsvm's limit
     for iteration in 0..most {
@@ -72,54 +79,41 @@ pub(crate) fn solve(
 
 impl Smo<'_> {
     /// The row that most wants to rise, and the one to fall whose pair gains most; `None` at the optimum.
-    fn worst_pair(&self) -> Option<(usize, usize)> {
-        let n = self.signed.len();
-        let (mut i, mut top) = (usize::MAX, f64::NEG_INFINITY);
-        let mut bottom = f64::INFINITY;
-        for t in 0..n {
-            let error = self.errors[t];
-            if self.signed[t] < self.high[t] && error > top {
-                (i, top) = (t, error);
-            }
-            if self.signed[t] > self.low[t] && error < bottom {
-                bottom = error;
-            }
-        }
-        if top - bottom < TOLERANCE || i == usize::MAX {
+    fn worst_pair(&mut self) -> Option<(usize, usize)> {
+        let (top, bottom) = extremes(&self.errors, &self.signed, &self.low, &self.high);
+        if top - bottom < TOLERANCE {
             return None;
         }
+        let n = self.signed.len();
+        let i = (0..n).find(|&t| self.errors[t] == top && self.signed[t] < self.high[t])?;
         let row = self.kernel.row(i);
-        let own = f64::from(row[i]);
-        let (mut j, mut best) = (None, 0.0);
-        for t in 0..n {
-            let gap = top - self.errors[t];
-            if self.signed[t] > self.low[t] && gap > 0.0 {
-                let gain = gap * gap / curvature(own, self.diagonal(t), f64::from(row[t]));
-                if gain > best {
-                    (j, best) = (Some(t), gain);
-                }
-            }
+        let row = row.to_slice()?;
+        let best = gains(
+            &mut self.gains,
+            (top, self.diagonal[i]),
+            (&self.errors, &self.diagonal, row),
+            (&self.signed, &self.low),
+        );
+        if best <= 0.0 {
+            return None;
         }
-        j.map(|j| (i, j))
-    }
-
-    fn diagonal(&self, t: usize) -> f64 {
-        f64::from(self.kernel[[t, t]])
+        Some((i, self.gains.iter().position(|&gain| gain == best)?))
     }
 
     /// Moves multiplier `i` up and `j` down by the same amount, to the optimum or to a bound.
     fn optimise(&mut self, i: usize, j: usize) {
         let shared = f64::from(self.kernel[[i, j]]);
-        let curvature = curvature(self.diagonal(i), self.diagonal(j), shared);
+        let curvature = curvature(self.diagonal[i], self.diagonal[j], shared);
         let wanted = (self.errors[i] - self.errors[j]) / curvature;
         let (room_i, room_j) = (self.high[i] - self.signed[i], self.signed[j] - self.low[j]);
         let step = wanted.min(room_i).min(room_j);
         // At a bound the multiplier is set to it exactly, so that the comparisons above see it there.
         self.signed[i] = if step == room_i { self.high[i] } else { self.signed[i] + step };
         self.signed[j] = if step == room_j { self.low[j] } else { self.signed[j] - step };
-        let (row_i, row_j) = (self.kernel.row(i), self.kernel.row(j));
-        for ((error, &ki), &kj) in self.errors.iter_mut().zip(row_i).zip(row_j) {
-            *error -= step * (f64::from(ki) - f64::from(kj));
+        if let (Some(row_i), Some(row_j)) =
+            (self.kernel.row(i).to_slice(), self.kernel.row(j).to_slice())
+        {
+            shift(&mut self.errors, step, row_i, row_j);
         }
     }
 
@@ -140,6 +134,65 @@ impl Smo<'_> {
             }
         }
         if free > 0 { sum / free as f64 } else { (top + bottom) / 2.0 }
+    }
+}
+
+wide::wide! {
+    /// The largest error of a row that may rise, and the smallest of one that may fall.
+    fn extremes(errors: &[f64], signed: &[f64], low: &[f64], high: &[f64]) -> (f64, f64) {
+        let (errors, signed) = (errors.as_chunks::<8>(), signed.as_chunks::<8>());
+        let (low, high) = (low.as_chunks::<8>(), high.as_chunks::<8>());
+        let (mut tops, mut bottoms) = ([f64::NEG_INFINITY; 8], [f64::INFINITY; 8]);
+        for (((errors, signed), low), high) in errors.0.iter().zip(signed.0).zip(low.0).zip(high.0) {
+            for lane in 0..8 {
+                let error = errors[lane];
+                let rising = if signed[lane] < high[lane] { error } else { f64::NEG_INFINITY };
+                let falling = if signed[lane] > low[lane] { error } else { f64::INFINITY };
+                tops[lane] = if rising > tops[lane] { rising } else { tops[lane] };
+                bottoms[lane] = if falling < bottoms[lane] { falling } else { bottoms[lane] };
+            }
+        }
+        let (mut top, mut bottom) = (f64::NEG_INFINITY, f64::INFINITY);
+        for (((&error, &signed), &low), &high) in errors.1.iter().zip(signed.1).zip(low.1).zip(high.1) {
+            top = if signed < high && error > top { error } else { top };
+            bottom = if signed > low && error < bottom { error } else { bottom };
+        }
+        top = tops.iter().fold(top, |m, &v| if v > m { v } else { m });
+        (top, bottoms.iter().fold(bottom, |m, &v| if v < m { v } else { m }))
+    }
+
+    /// Sets each row's gain as the partner of one of error `top` and curvature `own`, and returns the largest:
+    /// (top - error)² / curvature for those that may fall and have a smaller error, 0 for the others.
+    fn gains(
+        gains: &mut [f64],
+        first: (f64, f64),
+        rows: (&[f64], &[f64], &[f32]),
+        bounds: (&[f64], &[f64]),
+    ) -> f64 {
+        let (top, own) = first;
+        let others = rows.0.iter().zip(rows.1).zip(rows.2).zip(bounds.0).zip(bounds.1);
+        for (gain, ((((error, diagonal), &k), signed), low)) in gains.iter_mut().zip(others) {
+            let gap = top - error;
+            let curvature = own + diagonal - 2.0 * f64::from(k);
+            let curvature = if curvature > 0.0 { curvature } else { FLAT };
+            let falls = (signed > low) & (gap > 0.0);
+            *gain = if falls { gap * gap / curvature } else { 0.0 };
+        }
+        let (chunks, rest) = gains.as_chunks::<8>();
+        let mut best = [0.0f64; 8];
+        for chunk in chunks {
+            for lane in 0..8 {
+                best[lane] = if chunk[lane] > best[lane] { chunk[lane] } else { best[lane] };
+            }
+        }
+        best.iter().chain(rest).fold(0.0, |m: f64, &v| if v > m { v } else { m })
+    }
+
+    /// Takes `step` (K_i - K_j) off the errors.
+    fn shift(errors: &mut [f64], step: f64, row_i: &[f32], row_j: &[f32]) {
+        for ((error, &ki), &kj) in errors.iter_mut().zip(row_i).zip(row_j) {
+            *error -= step * (f64::from(ki) - f64::from(kj));
+        }
     }
 }
 

@@ -1,22 +1,27 @@
 //! The soft-margin support vector machine (Cortes and Vapnik, "Support-vector networks", 1995).
 //!
 //! More than two classes are decided one-vs-one by voting, the lowest label of equals, as in libsvm and
-//! scikit-learn's `SVC`. It gives no probabilities: Platt's scaling, fitted on the training rows, would move the
-//! decisions themselves at the sizes this harness is about. Each pair's problem is oriented by its first row, so that
+//! scikit-learn's `SVC`. By default it gives no probabilities; `calibrate = true` adds Platt's, fitted on inner
+//! cross-validation of the training rows, coupled over the pairs, and without a say in the labels. Each pair's problem is oriented by its first row, so that
 //! nothing depends on how classes are numbered. `solver = "linfa"` fits the same machines by linfa-svm, kept as an
 //! independent check.
 
-use ndarray::{Array1, Array2, Axis};
+mod by_linfa;
 
+use ndarray::{Array1, Array2, ArrayView1, Axis};
+
+use crate::calibration::{Sigmoid, couple};
 use crate::classifier::{
-    Classifier, Features, Fit, FitContext, FitError, FittedClassifier, Predictions, TrainingSet,
-    argmax,
+    Classifier, Coefficients, Features, Fit, FitContext, FitError, FittedClassifier, Predictions,
+    TrainingSet, argmax,
 };
-use crate::kernel::{Examples, Kernel, scale_gamma};
-use crate::linear::{Centred, LinearModel};
+use crate::kernel::{Examples, Family, Kernel, part, scale_gamma};
+use crate::linear::LinearModel;
 use crate::registry::Kind;
 use crate::settings::{Default, Domain, Param, SettingError, Settings, Value};
 use crate::smo::{self, Multipliers};
+use crate::tuning::{AutoAxis, OutOfFold, SharedTask, Simpler, Try, Tuning, gather, inner_folds};
+use crate::wide;
 
 /// `kind = "svm"`.
 pub(crate) const KIND: Kind = Kind {
@@ -38,20 +43,32 @@ pub(crate) const KIND: Kind = Kind {
         },
         Param {
             name: "gamma",
-            domain: Domain::OneOfOrAbove { words: &["scale"], above: 0.0 },
-            default: Default::Text("scale"),
-            doc: "γ of the rbf and polynomial kernels; scale: 1 / (features × variance of all training values)",
+            domain: Domain::OneOfOrAbove { words: &["scale/4", "scale", "scale*4"], above: 0.0 },
+            default: Default::When {
+                key: "kernel",
+                words: &["rbf", "polynomial"],
+                then: &Default::Text("scale"),
+            },
+            doc: "γ of the kernel; scale: 1 / (features × variance of all training values)",
         },
         Param {
             name: "degree",
             domain: Domain::Int { min: 1, max: 20 },
-            default: Default::Int(3),
+            default: Default::When {
+                key: "kernel",
+                words: &["polynomial"],
+                then: &Default::Int(3),
+            },
             doc: "of the polynomial kernel",
         },
         Param {
             name: "offset",
             domain: Domain::NON_NEGATIVE,
-            default: Default::Float(0.0),
+            default: Default::When {
+                key: "kernel",
+                words: &["polynomial"],
+                then: &Default::Float(0.0),
+            },
             doc: "of the polynomial kernel",
         },
         Param {
@@ -60,7 +77,41 @@ pub(crate) const KIND: Kind = Kind {
             default: Default::Text("smo"),
             doc: "what optimises: our SMO on a matrix-product kernel, or linfa-svm (linear and rbf)",
         },
+        Param {
+            name: "calibrate",
+            domain: Domain::Bool,
+            default: Default::Unset,
+            doc: "probabilities by Platt's sigmoid on inner folds; none with a single example of a class; unset: false",
+        },
     ],
+    tuning: Tuning {
+        auto: &[
+            AutoAxis {
+                name: "c",
+                values: Try::These(&[
+                    Default::Float(0.01),
+                    Default::Float(0.1),
+                    Default::Float(1.0),
+                    Default::Float(10.0),
+                    Default::Float(100.0),
+                ]),
+            },
+            AutoAxis {
+                name: "gamma",
+                values: Try::These(&[
+                    Default::Text("scale/4"),
+                    Default::Text("scale"),
+                    Default::Text("scale*4"),
+                ]),
+            },
+        ],
+        simpler: &[
+            ("c", Simpler::Smaller),
+            ("gamma", Simpler::Smaller),
+            ("degree", Simpler::Smaller),
+        ],
+        shared: Some(shared),
+    },
     build,
 };
 
@@ -82,55 +133,152 @@ struct Svm {
 }
 
 impl Svm {
+    /// The kernel that is meant for these training rows.
     fn kernel(&self, features: &Features<'_>) -> Kernel {
-        let gamma = match self.settings.get("gamma") {
+        let gamma = || match self.settings.get("gamma") {
             Some(Value::Float(gamma)) => *gamma,
+            Some(Value::Text(word)) if word == "scale/4" => scale_gamma(features) / 4.0,
+            Some(Value::Text(word)) if word == "scale*4" => scale_gamma(features) * 4.0,
             _ => scale_gamma(features),
         };
         match self.settings.text("kernel") {
             Some("linear") => Kernel::Linear,
             Some("polynomial") => Kernel::Polynomial {
-                gamma,
+                gamma: gamma(),
                 offset: self.settings.float("offset").unwrap_or(0.0),
-                degree: self.settings.int("degree").unwrap_or(3) as i32,
+                degree: self.settings.int("degree").unwrap_or(3) as u32,
             },
             Some("histogram-intersection") => Kernel::Intersection,
-            _ => Kernel::Rbf { gamma },
+            _ => Kernel::Rbf { gamma: gamma() },
         }
+    }
+
+    fn c(&self) -> f64 {
+        self.settings.float("c").unwrap_or(1.0)
+    }
+
+    /// The machines of all pairs, and what each pair's decision votes for.
+    fn decide(
+        &self,
+        train: &TrainingSet<'_>,
+        context: &FitContext<'_>,
+    ) -> Result<(Decisions, Vec<[u32; 2]>), FitError> {
+        let features = train.features();
+        let kernel = self.kernel(&features);
+        let examples = Examples::new(kernel.family(), &features);
+        let pairs = pairs(train.labels(), train.classes());
+        let machines = if self.by_linfa {
+            let x = examples.rows().2.mapv(f64::from);
+            Machines::collect(train.rows(), &pairs, |pair| {
+                by_linfa::solve(&x, pair, kernel, self.c())
+            })?
+        } else {
+            Machines::solve(&examples.products().gram(kernel), &pairs, self.c(), context)?
+        };
+        let decisions = match kernel {
+            Kernel::Linear => Decisions::linear(&examples, &machines),
+            _ => Decisions::kernel(kernel, &examples, machines),
+        };
+        Ok((decisions, votes(&pairs)))
+    }
+
+    /// One sigmoid per pair, fitted on the decision values of rows left out of inner folds; `None` where a class has
+    /// fewer than two examples. `votes` say which class of each pair is the positive one.
+    fn sigmoids(
+        &self,
+        train: &TrainingSet<'_>,
+        votes: &[[u32; 2]],
+        context: &FitContext<'_>,
+    ) -> Result<Option<Vec<Sigmoid>>, FitError> {
+        let Some(folds) = inner_folds(train, context.seed) else { return Ok(None) };
+        let shape = train.features().shape();
+        let mut points: Vec<(Vec<f64>, Vec<bool>)> = vec![(vec![], vec![]); votes.len()];
+        for fold in &folds {
+            context.check()?;
+            let (values, labels) = gather(train, &fold.train);
+            let part = TrainingSet::new(Features::new(&values, shape), &labels, train.classes())?;
+            let (decisions, fold_votes) = self.decide(&part, context)?;
+            let (left_out, labels) = gather(train, &fold.test);
+            let values = decisions.values(&Features::new(&left_out, shape));
+            for (values, label) in values.outer_iter().zip(labels) {
+                for (p, points) in points.iter_mut().enumerate() {
+                    if votes[p].contains(&label) {
+                        // The fold may have met the pair's other class first.
+                        let turned = votes[p] != fold_votes[p];
+                        points.0.push(if turned { -values[p] } else { values[p] });
+                        points.1.push(label == votes[p][0]);
+                    }
+                }
+            }
+        }
+        Ok(Some(points.iter().map(|(values, positive)| Sigmoid::fit(values, positive)).collect()))
     }
 }
 
 impl Classifier for Svm {
     fn fit(&self, train: &TrainingSet<'_>, context: &FitContext<'_>) -> Result<Fit, FitError> {
-        let features = train.features();
-        let kernel = self.kernel(&features);
-        let c = self.settings.float("c").unwrap_or(1.0);
-        let examples = Examples::new(kernel, &features);
-        let gram = (!self.by_linfa).then(|| examples.gram());
-        let centred = Centred::new(&features, None);
-        let pairs = pairs(train);
-        let mut coefficients = Array2::<f64>::zeros((train.rows(), pairs.len()));
-        let mut biases = Array1::<f64>::zeros(pairs.len());
-        for (p, pair) in pairs.iter().enumerate() {
-            let Multipliers { signed, bias } = match &gram {
-                Some(gram) => smo::solve(pair.part_of(gram).view(), &pair.positive, c, context)?,
-                None => by_linfa::solve(&centred.x, pair, kernel, c)?,
-            };
-            biases[p] = bias;
-            for (&row, value) in pair.rows.iter().zip(signed) {
-                coefficients[[row, p]] = value;
+        let (decisions, votes) = self.decide(train, context)?;
+        let sigmoids = match self.settings.flag("calibrate") {
+            true => self.sigmoids(train, &votes, context)?,
+            false => None,
+        };
+        Ok(Fit::new(FittedSvm { decisions, votes, classes: train.classes(), sigmoids }))
+    }
+}
+
+/// Predicts the rows left out for every candidate from one Gram matrix a family of kernels: each fold takes its part,
+/// each γ is applied to that once, and every C solves on it. `None` with linfa, which takes no Gram matrix.
+fn shared(task: &SharedTask<'_>) -> Result<Option<Vec<OutOfFold>>, FitError> {
+    let svm = |settings: &&Settings| Svm {
+        by_linfa: settings.text("solver") == Some("linfa"),
+        settings: (*settings).clone(),
+    };
+    let svms: Vec<Svm> = task.candidates.iter().map(svm).collect();
+    if svms.iter().any(|svm| svm.by_linfa) {
+        return Ok(None);
+    }
+    let features = task.train.features();
+    let mut predicted: Vec<OutOfFold> = vec![Some(vec![0; task.train.rows()]); svms.len()];
+    for family in [Family::Centred, Family::Plain, Family::Intersection] {
+        let of_family = |svm: &Svm| svm.kernel(&features).family() == family;
+        let members: Vec<usize> = (0..svms.len()).filter(|&i| of_family(&svms[i])).collect();
+        if members.is_empty() {
+            continue;
+        }
+        let products = Examples::new(family, &features).products();
+        for fold in task.folds {
+            let (values, labels) = gather(task.train, &fold.train);
+            let part = Features::new(&values, features.shape());
+            let kernels: Vec<Kernel> = members.iter().map(|&i| svms[i].kernel(&part)).collect();
+            let pairs = pairs(&labels, task.train.classes());
+            let votes = votes(&pairs);
+            for (first, &kernel) in kernels.iter().enumerate() {
+                if kernels[..first].contains(&kernel) {
+                    continue;
+                }
+                let gram = products.part(kernel, &fold.train, &fold.train);
+                let across = products.part(kernel, &fold.test, &fold.train);
+                let alike = members.iter().zip(&kernels).filter(|(_, other)| **other == kernel);
+                for (&i, _) in alike {
+                    let machines = match Machines::solve(&gram, &pairs, svms[i].c(), task.context) {
+                        Ok(machines) => machines,
+                        Err(FitError::Stopped) => return Err(FitError::Stopped),
+                        Err(_) => {
+                            predicted[i] = None;
+                            continue;
+                        }
+                    };
+                    let Some(out) = &mut predicted[i] else { continue };
+                    let values = across.dot(&machines.coefficients.mapv(|v| v as f32));
+                    let values = values.mapv(f64::from) + &machines.biases;
+                    for (&row, values) in fold.test.iter().zip(values.outer_iter()) {
+                        out[row] = vote(values, &votes, task.train.classes());
+                    }
+                }
             }
         }
-        let decisions = match kernel {
-            Kernel::Linear => {
-                let weights = centred.x.t().dot(&coefficients);
-                Decisions::Linear(centred.model(weights, &biases))
-            }
-            _ => Decisions::kernel(&examples, &coefficients, biases),
-        };
-        let votes = pairs.iter().map(|pair| pair.classes).collect();
-        Ok(Fit::new(FittedSvm { decisions, votes, classes: train.classes() }))
     }
+    Ok(Some(predicted))
 }
 
 /// The rows of two classes.
@@ -142,23 +290,11 @@ struct Pair {
     positive: Vec<bool>,
 }
 
-impl Pair {
-    /// This pair's part of the kernel matrix.
-    fn part_of(&self, gram: &Array2<f32>) -> Array2<f32> {
-        if self.rows.len() == gram.nrows() {
-            return gram.clone();
-        }
-        gram.select(Axis(0), &self.rows).select(Axis(1), &self.rows)
-    }
-}
-
 /// Every pair of classes; the class of the pair's first row is the positive one.
-fn pairs(train: &TrainingSet<'_>) -> Vec<Pair> {
-    let labels = train.labels();
-    let classes = train.classes() as u32;
+fn pairs(labels: &[u32], classes: usize) -> Vec<Pair> {
     let mut pairs = Vec::new();
-    for a in 0..classes {
-        for b in a + 1..classes {
+    for a in 0..classes as u32 {
+        for b in a + 1..classes as u32 {
             let rows: Vec<usize> =
                 (0..labels.len()).filter(|&i| labels[i] == a || labels[i] == b).collect();
             let first = rows.first().map_or(a, |&i| labels[i]);
@@ -169,10 +305,73 @@ fn pairs(train: &TrainingSet<'_>) -> Vec<Pair> {
     pairs
 }
 
+/// Per pair, the class of a positive decision and that of any other.
+fn votes(pairs: &[Pair]) -> Vec<[u32; 2]> {
+    pairs.iter().map(|pair| pair.classes).collect()
+}
+
+/// The class that most pairs decide for, the lowest of equals.
+fn vote(values: ArrayView1<'_, f64>, votes: &[[u32; 2]], classes: usize) -> u32 {
+    let mut counts = vec![0u32; classes];
+    for (value, [positive, other]) in values.iter().zip(votes) {
+        counts[*if *value > 0.0 { positive } else { other } as usize] += 1;
+    }
+    argmax(&counts)
+}
+
+/// The two-class machines of all pairs.
+struct Machines {
+    /// Rows × pairs.
+    coefficients: Array2<f64>,
+    /// One per pair.
+    biases: Array1<f64>,
+}
+
+impl Machines {
+    /// Solves every pair on its part of the Gram matrix.
+    fn solve(
+        gram: &Array2<f32>,
+        pairs: &[Pair],
+        c: f64,
+        context: &FitContext<'_>,
+    ) -> Result<Self, FitError> {
+        Self::collect(gram.nrows(), pairs, |pair| {
+            if pair.rows.len() == gram.nrows() {
+                return smo::solve(gram.view(), &pair.positive, c, context);
+            }
+            smo::solve(part(gram, &pair.rows, &pair.rows).view(), &pair.positive, c, context)
+        })
+    }
+
+    fn collect(
+        rows: usize,
+        pairs: &[Pair],
+        mut solve: impl FnMut(&Pair) -> Result<Multipliers, FitError>,
+    ) -> Result<Self, FitError> {
+        let mut coefficients = Array2::<f64>::zeros((rows, pairs.len()));
+        let mut biases = Array1::<f64>::zeros(pairs.len());
+        for (p, pair) in pairs.iter().enumerate() {
+            let Multipliers { signed, bias } = solve(pair)?;
+            biases[p] = bias;
+            for (&row, value) in pair.rows.iter().zip(signed) {
+                coefficients[[row, p]] = value;
+            }
+        }
+        Ok(Machines { coefficients, biases })
+    }
+
+    /// The rows with a multiplier in any pair.
+    fn support(&self) -> Vec<usize> {
+        let rows = self.coefficients.outer_iter().enumerate();
+        rows.filter(|(_, row)| row.iter().any(|&v| v != 0.0)).map(|(i, _)| i).collect()
+    }
+}
+
 /// How the pairs' decision values are computed.
 enum Decisions {
     Linear(LinearModel),
     Kernel {
+        kernel: Kernel,
         vectors: Examples,
         /// Support vectors × pairs.
         coefficients: Array2<f32>,
@@ -184,15 +383,41 @@ enum Decisions {
 const BLOCK: usize = 512;
 
 impl Decisions {
+    /// The support vectors drawn together into one weight a column.
+    fn linear(examples: &Examples, machines: &Machines) -> Self {
+        let (columns, shift, x) = examples.rows();
+        let total = shift.len();
+        let support = machines.support();
+        let row = |i: usize| {
+            let at = support[i.min(support.len() - 1)] * x.ncols();
+            &x.as_slice().unwrap_or_default()[at..at + x.ncols()]
+        };
+        let mut weights = Array2::<f64>::zeros((columns.len(), machines.biases.len()));
+        let mut intercepts = machines.biases.clone();
+        for p in 0..machines.biases.len() {
+            let mut sums = vec![0.0; columns.len()];
+            for start in (0..support.len()).step_by(4) {
+                let scale =
+                    |i: usize| support.get(i).map_or(0.0, |&i| machines.coefficients[[i, p]]);
+                let four = [start, start + 1, start + 2, start + 3];
+                wide::add_scaled(four.map(scale), four.map(row), &mut sums);
+            }
+            for ((&j, sum), weight) in columns.iter().zip(sums).zip(weights.column_mut(p)) {
+                *weight = sum;
+                intercepts[p] -= f64::from(shift[j]) * sum;
+            }
+        }
+        Decisions::Linear(LinearModel::new(columns.to_vec(), weights, intercepts, total))
+    }
+
     /// Keeps the support vectors only.
-    fn kernel(examples: &Examples, coefficients: &Array2<f64>, biases: Array1<f64>) -> Self {
-        let support: Vec<usize> = (0..coefficients.nrows())
-            .filter(|&i| coefficients.row(i).iter().any(|&v| v != 0.0))
-            .collect();
+    fn kernel(kernel: Kernel, examples: &Examples, machines: Machines) -> Self {
+        let support = machines.support();
         Decisions::Kernel {
+            kernel,
             vectors: examples.select(&support),
-            coefficients: coefficients.select(Axis(0), &support).mapv(|v| v as f32),
-            biases: biases.mapv(|b| b as f32),
+            coefficients: machines.coefficients.select(Axis(0), &support).mapv(|v| v as f32),
+            biases: machines.biases.mapv(|b| b as f32),
         }
     }
 
@@ -200,11 +425,11 @@ impl Decisions {
     fn values(&self, features: &Features<'_>) -> Array2<f64> {
         match self {
             Decisions::Linear(model) => model.scores(features),
-            Decisions::Kernel { vectors, coefficients, biases } => {
+            Decisions::Kernel { kernel, vectors, coefficients, biases } => {
                 let mut values = Array2::zeros((0, biases.len()));
                 for block in features.values().chunks(BLOCK * features.columns()) {
                     let rows = vectors.alike(&Features::new(block, features.shape()));
-                    let scores = rows.kernel_with(vectors).dot(coefficients) + biases;
+                    let scores = rows.kernel_with(*kernel, vectors).dot(coefficients) + biases;
                     values
                         .append(Axis(0), scores.mapv(f64::from).view())
                         .unwrap_or_else(|_| unreachable!("every block has one column per pair"));
@@ -220,52 +445,48 @@ struct FittedSvm {
     /// Per pair, the class of a positive decision and that of any other.
     votes: Vec<[u32; 2]>,
     classes: usize,
+    /// One per pair, if calibrated.
+    sigmoids: Option<Vec<Sigmoid>>,
+}
+
+impl FittedSvm {
+    /// The probabilities of the classes at the pairs' decision values.
+    fn probabilities(&self, values: ArrayView1<'_, f64>, sigmoids: &[Sigmoid]) -> Vec<f64> {
+        let mut wins = vec![0.0; self.classes * self.classes];
+        for ((&value, sigmoid), [positive, other]) in values.iter().zip(sigmoids).zip(&self.votes) {
+            let (positive, other) = (*positive as usize, *other as usize);
+            let p = sigmoid.probability(value);
+            wins[positive * self.classes + other] = p;
+            wins[other * self.classes + positive] = 1.0 - p;
+        }
+        match self.classes {
+            2 => vec![wins[1], wins[2]],
+            classes => couple(&wins, classes),
+        }
+    }
 }
 
 impl FittedClassifier for FittedSvm {
     fn predict(&self, features: &Features<'_>) -> Result<Predictions, FitError> {
-        let label = |row: ndarray::ArrayView1<'_, f64>| {
-            let mut counts = vec![0u32; self.classes];
-            for (value, [positive, other]) in row.iter().zip(&self.votes) {
-                counts[*if *value > 0.0 { positive } else { other } as usize] += 1;
-            }
-            argmax(&counts)
-        };
         let values = self.decisions.values(features);
-        Ok(Predictions::labels(values.outer_iter().map(label).collect()))
+        let label = |row| vote(row, &self.votes, self.classes);
+        let labels = values.outer_iter().map(label).collect();
+        let probabilities = self.sigmoids.as_ref().map(|sigmoids| {
+            let rows = values.outer_iter().flat_map(|row| self.probabilities(row, sigmoids));
+            rows.map(|p| p as f32).collect()
+        });
+        Ok(Predictions { labels, probabilities })
     }
-}
 
-/// The same two-class machines by linfa-svm.
-mod by_linfa {
-    use linfa::DatasetBase;
-    use linfa::traits::Fit as _;
-    use ndarray::{Array1, Array2, Axis};
-
-    use super::Pair;
-    use crate::classifier::FitError;
-    use crate::kernel::Kernel;
-    use crate::smo::Multipliers;
-
-    /// Fits `pair` on its rows of `x`, with shrinking off: with it on, linfa's accuracy breaks down.
-    pub(super) fn solve(
-        x: &Array2<f64>,
-        pair: &Pair,
-        kernel: Kernel,
-        c: f64,
-    ) -> Result<Multipliers, FitError> {
-        let rows = x.select(Axis(0), &pair.rows);
-        let data = DatasetBase::new(rows, Array1::from(pair.positive.clone()));
-        let params = linfa_svm::Svm::<f64, bool>::params().eps(1e-3).shrinking(false);
-        let params = match kernel {
-            // linfa's Gaussian kernel divides by its parameter.
-            Kernel::Rbf { gamma } => params.gaussian_kernel(1.0 / gamma),
-            _ => params.linear_kernel(),
+    /// Of a linear kernel and two classes; more are decided by voting.
+    fn coefficients(&self) -> Option<Coefficients> {
+        let (Decisions::Linear(model), [[positive, _]]) = (&self.decisions, &self.votes[..]) else {
+            return None;
         };
-        let fitted = params
-            .pos_neg_weights(c, c)
-            .fit(&data)
-            .map_err(|e| FitError::Failed(format!("linfa-svm: {e}")))?;
-        Ok(Multipliers { signed: fitted.alpha.clone(), bias: -fitted.rho })
+        let mut found = model.coefficients();
+        if *positive == 0 {
+            found.weights.iter_mut().chain(&mut found.intercepts).for_each(|w| *w = -*w);
+        }
+        Some(found)
     }
 }

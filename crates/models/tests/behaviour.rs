@@ -137,6 +137,38 @@ fn a_kernel_that_linfa_lacks_is_a_conflict() {
 }
 
 #[test]
+fn parameters_that_would_do_nothing_are_refused() {
+    let refused = |kind: &str, given: &[(&str, Value)]| {
+        let kind = find_kind(kind).unwrap();
+        let given = given.iter().map(|(k, v)| ((*k).to_owned(), v.clone())).collect();
+        let built = Settings::resolve(kind.params, &given).and_then(|s| (kind.build)(&s));
+        built.unwrap_err().to_string()
+    };
+    assert_eq!(
+        refused("naive-bayes", &[("alpha", Value::Float(2.0))]),
+        "`alpha` does nothing with `distribution = \"gaussian\"`: remove it, or use \"bernoulli\" or \"multinomial\""
+    );
+    let given = [("distribution", text("multinomial")), ("threshold", Value::Float(0.1))];
+    assert!(refused("naive-bayes", &given).ends_with("or use \"bernoulli\""));
+    let linear = [("kernel", text("linear")), ("gamma", Value::Float(0.1))];
+    assert_eq!(
+        refused("svm", &linear),
+        "`gamma` does nothing with `kernel = \"linear\"`: remove it, or use \"rbf\" or \"polynomial\""
+    );
+    assert!(refused("svm", &[("degree", Value::Int(2))]).ends_with("or use \"polynomial\""));
+    for kind in ["linear-regression", "logistic-regression"] {
+        assert_eq!(
+            refused(kind, &[("selection", text("welch"))]),
+            "`selection` does nothing without `top_k`: remove it, or set `top_k`"
+        );
+    }
+    assert_eq!(
+        refused("lda", &[("shrinkage", Value::Float(1.5))]),
+        "`shrinkage` is 1.5, expected \"auto\" | \"none\" | a number > 0 and ≤ 1"
+    );
+}
+
+#[test]
 fn every_default_is_admitted_by_its_own_domain() {
     for kind in kinds() {
         let defaults = Settings::resolve(kind.params, &BTreeMap::new()).unwrap();
@@ -146,4 +178,56 @@ fn every_default_is_admitted_by_its_own_domain() {
             assert_eq!(resolved.as_ref(), Ok(&defaults), "{} {name}", kind.name);
         }
     }
+}
+
+#[test]
+fn the_heaviest_penalty_leaves_the_intercept() {
+    let train = (&[0.0f32, 1.0, 2.0, 3.0, 4.0, 5.0][..], &[0u32, 0, 1, 0, 0, 1][..], 1);
+    for l2 in [1e12, 1e200, f64::MAX] {
+        let given = [("l2", Value::Float(l2))];
+        let shares = predict("logistic-regression", &given, train, &[0.0, 5.0], 1).unwrap();
+        let shares = shares.probabilities.unwrap();
+        // A third of the rows is of class 1, and the feature has no weight.
+        let close = |(a, b): (&f32, f32)| (a - b).abs() < 1e-5;
+        let expected = [2.0 / 3.0, 1.0 / 3.0, 2.0 / 3.0, 1.0 / 3.0];
+        assert!(shares.iter().zip(expected).all(close), "l2 = {l2:e}: {shares:?}");
+    }
+}
+
+#[test]
+fn calibration_gives_probabilities_and_leaves_the_labels() {
+    // Overlapping classes on a line: class by a fixed scramble around each centre.
+    for classes in [2u32, 3] {
+        let sample = |start: u32, rows: u32| -> (Vec<f32>, Vec<u32>) {
+            let spread = |i: u32| (i.wrapping_mul(2_654_435_761) >> 8) as f32 / (1 << 24) as f32;
+            let value = |i: u32| (i % classes) as f32 + 3.0 * (spread(i) - 0.5);
+            (
+                (start..start + rows).map(value).collect(),
+                (start..start + rows).map(|i| i % classes).collect(),
+            )
+        };
+        let ((x, y), (test, truth)) = (sample(0, 60), sample(600, 300));
+        let plain = predict("svm", &[], (&x, &y, 1), &test, 4).unwrap();
+        assert_eq!(plain.probabilities, None);
+        let given = [("calibrate", Value::Bool(true))];
+        let calibrated = predict("svm", &given, (&x, &y, 1), &test, 4).unwrap();
+        assert_eq!(calibrated.labels, plain.labels);
+        let shares = calibrated.probabilities.unwrap();
+        let rows = || shares.chunks(classes as usize).zip(&truth);
+        assert!(rows().all(|(row, _)| (row.iter().sum::<f32>() - 1.0).abs() < 1e-5));
+        let loss = -rows().map(|(row, &l)| f64::from(row[l as usize]).ln()).sum::<f64>() / 300.0;
+        // The classes' shares are equal.
+        assert!(loss < 0.95 * f64::from(classes).ln(), "{classes} classes: {loss}");
+    }
+}
+
+#[test]
+fn a_single_example_of_a_class_leaves_nothing_to_calibrate_on() {
+    let given = [("calibrate", Value::Bool(true))];
+    let train = (&[0.0f32, 0.2, 1.0][..], &[0u32, 0, 1][..], 1);
+    let predicted = predict("svm", &given, train, &[0.1, 0.9], 1).unwrap();
+    assert_eq!((predicted.labels, predicted.probabilities), (vec![0, 1], None));
+    let train = (&[0.0f32, 0.2, 1.0, 1.2][..], &[0u32, 0, 1, 1][..], 1);
+    let shares = predict("svm", &given, train, &[0.1, 1.1], 1).unwrap().probabilities.unwrap();
+    assert!(shares.iter().all(|p| p.is_finite()), "{shares:?}");
 }

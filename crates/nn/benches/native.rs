@@ -7,8 +7,11 @@
 
 #![expect(clippy::print_stdout, reason = "a benchmark's output is what it prints")]
 
+mod nets;
+
+use nets::{beam_cnn, mlp, small_cnn};
 use nn::native::{Isa, NativeExecutor, Phase, measured_peak};
-use nn::{Batch, Dims, Executor, Layer, Network, Optimizer};
+use nn::{Batch, Executor, Layer, Network, Optimizer};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::time::Instant;
@@ -31,7 +34,7 @@ fn main() {
         for (name, network, repeats) in [
             ("mlp 784-128-128-2", mlp(), 400),
             ("cnn 8-16 conv5", small_cnn(), 200),
-            ("beam cnn", beam_cnn(), 40),
+            ("beam cnn", beam_cnn(), 150),
         ] {
             report(name, &network, isa, peak, repeats);
         }
@@ -146,36 +149,4 @@ fn flops(network: &Network, phase: &Phase) -> f64 {
         network.layer_parameters(i).0 * after.height * after.width
     });
     (2 * ROWS * passes * macs.sum::<usize>()) as f64
-}
-
-fn mlp() -> Network {
-    let hidden = [Layer::Dense { units: 128 }, Layer::Relu, Layer::Dropout { rate: 0.5 }];
-    let layers = [&hidden[..], &hidden, &[Layer::Dense { units: 2 }]].concat();
-    Network::new(Dims::flat(784), layers).unwrap()
-}
-
-fn conv(channels: usize, kernel: usize) -> [Layer; 2] {
-    [Layer::Conv { channels, kernel, stride: 1, padding: 0 }, Layer::Relu]
-}
-
-fn small_cnn() -> Network {
-    let pool = [Layer::MaxPool { size: 2 }];
-    let head = [Layer::Flatten, Layer::Dense { units: 2 }];
-    let layers = [&conv(8, 5)[..], &pool, &conv(16, 5), &pool, &head].concat();
-    Network::new(Dims { height: 28, width: 28, channels: 1 }, layers).unwrap()
-}
-
-fn beam_cnn() -> Network {
-    let pool = [Layer::MaxPool { size: 2 }];
-    let head = [
-        Layer::Flatten,
-        Layer::Dropout { rate: 0.2 },
-        Layer::Dense { units: 128 },
-        Layer::Relu,
-        Layer::Dropout { rate: 0.5 },
-        Layer::Dense { units: 2 },
-    ];
-    let convs = [conv(32, 3), conv(32, 3)].concat();
-    let layers = [&convs[..], &pool, &conv(64, 3), &conv(64, 3), &pool, &head].concat();
-    Network::new(Dims { height: 28, width: 28, channels: 1 }, layers).unwrap()
 }

@@ -1,9 +1,10 @@
-//! Mini-batches: the order of the examples in each epoch, and the rows of each batch copied together.
+//! Mini-batches: the order of the examples in each epoch, and the rows of each batch copied together, images distorted.
 
 use rand_chacha::ChaCha8Rng;
 
+use crate::augment::Augmenter;
 use crate::random::{Purpose, shuffle, stream};
-use crate::{Network, TrainData};
+use crate::{Network, TrainData, TrainOptions};
 
 /// The examples in a new order for each epoch, batch after batch.
 pub(crate) struct Batches<'a> {
@@ -11,6 +12,8 @@ pub(crate) struct Batches<'a> {
     data: TrainData<'a>,
     columns: usize,
     batch_size: usize,
+    /// None if images are taken as they are.
+    augmenter: Option<Augmenter>,
     order: Vec<u32>,
     /// Where the next batch starts in `order`.
     next: usize,
@@ -20,10 +23,10 @@ pub(crate) struct Batches<'a> {
 }
 
 impl<'a> Batches<'a> {
-    /// Of `data` for `network`, in orders from the seed's shuffle stream.
+    /// Of `data` for `network`, in orders from the seed's shuffle stream, distorted from its augmentation stream.
     pub(crate) fn new(
         network: &Network,
-        batch_size: usize,
+        options: &TrainOptions,
         data: TrainData<'a>,
         seed: u64,
     ) -> Self {
@@ -31,7 +34,9 @@ impl<'a> Batches<'a> {
             rng: stream(seed, Purpose::Shuffle),
             data,
             columns: network.input().len(),
-            batch_size,
+            batch_size: options.batch_size,
+            augmenter: (!options.augmentation.is_off())
+                .then(|| Augmenter::new(options.augmentation, network.input(), seed)),
             order: (0..data.labels.len() as u32).collect(),
             next: 0,
             inputs: Vec::new(),
@@ -54,7 +59,11 @@ impl<'a> Batches<'a> {
         self.labels.clear();
         for &row in rows {
             let at = row as usize * self.columns;
+            let copied = self.inputs.len();
             self.inputs.extend_from_slice(&self.data.inputs[at..at + self.columns]);
+            if let Some(augmenter) = &mut self.augmenter {
+                augmenter.distort(&mut self.inputs[copied..]);
+            }
             self.labels.push(self.data.labels[row as usize]);
         }
         !rows.is_empty()
@@ -81,7 +90,8 @@ mod tests {
         let network = Network::new(Dims::flat(2), vec![Layer::Dense { units: 7 }]).unwrap();
         let inputs: Vec<f32> = (0..14).map(|i| i as f32).collect();
         let data = TrainData { inputs: &inputs, labels: &[0, 1, 2, 3, 4, 5, 6] };
-        let mut batches = Batches::new(&network, 3, data, 1);
+        let options = TrainOptions { batch_size: 3, ..TrainOptions::default() };
+        let mut batches = Batches::new(&network, &options, data, 1);
         let mut orders = Vec::new();
         for _ in 0..3 {
             batches.shuffle();

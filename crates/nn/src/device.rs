@@ -30,6 +30,16 @@ impl Device {
             (true, true) => "cpu, candle-cpu, cuda:N, metal:N",
         }
     }
+
+    /// The device features that this binary was built with.
+    pub fn features() -> &'static str {
+        match (cfg!(feature = "cuda"), cfg!(feature = "metal")) {
+            (false, false) => "none",
+            (true, false) => "cuda",
+            (false, true) => "metal",
+            (true, true) => "cuda, metal",
+        }
+    }
 }
 
 impl fmt::Display for Device {

@@ -16,8 +16,8 @@ pub(crate) struct Masks {
 }
 
 impl Masks {
-    /// For `network`, from the seed's dropout stream.
-    pub(crate) fn new(network: &Network, seed: u64) -> Self {
+    /// For `network`, from the seed's stream for `purpose`.
+    pub(crate) fn new(network: &Network, seed: u64, purpose: Purpose) -> Self {
         let layers: Vec<(usize, f32)> = (network.layers().iter().enumerate())
             .filter_map(|(i, layer)| match *layer {
                 Layer::Dropout { rate } if rate > 0.0 => Some((network.dims(i).len(), rate)),
@@ -25,7 +25,7 @@ impl Masks {
             })
             .collect();
         let masks = vec![Vec::new(); layers.len()];
-        Masks { rng: stream(seed, Purpose::Dropout), layers, masks, bytes: Vec::new() }
+        Masks { rng: stream(seed, purpose), layers, masks, bytes: Vec::new() }
     }
 
     /// The masks of the next batch, which has `rows` rows.
@@ -63,7 +63,7 @@ mod tests {
     #[test]
     fn masks_drop_the_stated_share_and_keep_the_mean() {
         for rate in [0.2_f32, 0.5, 0.9] {
-            let mut masks = Masks::new(&network(rate), 1);
+            let mut masks = Masks::new(&network(rate), 1, Purpose::Dropout);
             let masks = masks.next(1_000);
             assert_eq!(masks.iter().map(Vec::len).collect::<Vec<_>>(), [100_000, 3_000]);
             let scale = 1.0 / (1.0 - rate);
@@ -79,7 +79,7 @@ mod tests {
     #[test]
     fn masks_follow_the_seed_and_change_from_batch_to_batch() {
         let draw = |seed| {
-            let mut masks = Masks::new(&network(0.5), seed);
+            let mut masks = Masks::new(&network(0.5), seed, Purpose::Dropout);
             [masks.next(4).to_vec(), masks.next(4).to_vec()]
         };
         let [first, second] = draw(1);
@@ -91,6 +91,6 @@ mod tests {
     #[test]
     fn a_net_without_dropout_has_no_masks() {
         let net = Network::new(Dims::flat(4), vec![Layer::Dense { units: 2 }]).unwrap();
-        assert!(Masks::new(&net, 1).next(8).is_empty());
+        assert!(Masks::new(&net, 1, Purpose::Dropout).next(8).is_empty());
     }
 }

@@ -5,7 +5,7 @@ use crate::native::{Isa, NativeExecutor};
 use crate::{Device, Executor, Network, NnError, Optimizer};
 
 /// An executor for `network` on `device`, starting from the parameters `initial` (in the layout of [`Network`])
-/// and a fresh optimiser.
+/// a fresh optimiser and fresh running statistics.
 ///
 /// # Errors
 /// [`NnError::Device`] if this binary was not built for the device or the device is absent (there is no silent

@@ -55,15 +55,34 @@ pub trait Executor {
     /// [`NnError::Device`] if the device fails.
     fn step(&mut self, batch: &Batch<'_>, learning_rate: f32) -> Result<f32, NnError>;
 
-    /// Class scores before softmax, `rows × classes`, dropout off.
+    /// Class scores before softmax, `rows × classes`, dropout off, normalised by the running statistics.
     ///
     /// # Errors
     /// [`NnError::Device`] if the device fails.
     fn logits(&mut self, inputs: &[f32]) -> Result<Vec<f32>, NnError>;
+
+    /// [`Executor::logits`] of a thinned net: `masks` are those of one example, one per dropout layer with a rate above
+    /// 0, and apply to every row, so that a row's scores still do not depend on the rows beside it.
+    ///
+    /// # Errors
+    /// [`NnError::Shape`] if the masks don't fit, [`NnError::Device`] if the device fails.
+    fn thinned_logits(&mut self, inputs: &[f32], masks: &[Vec<f32>]) -> Result<Vec<f32>, NnError>;
 
     /// The parameters, in the layout of [`crate::Network`].
     ///
     /// # Errors
     /// [`NnError::Device`] if the device fails.
     fn parameters(&self) -> Result<Vec<f32>, NnError>;
+
+    /// The running statistics of batch normalisations, in the layout of [`crate::Network::statistics_count`].
+    ///
+    /// # Errors
+    /// [`NnError::Device`] if the device fails.
+    fn statistics(&self) -> Result<Vec<f32>, NnError>;
+
+    /// Replaces the running statistics.
+    ///
+    /// # Errors
+    /// [`NnError::Shape`] if there are not as many as the network has, [`NnError::Device`] if the device fails.
+    fn set_statistics(&mut self, statistics: &[f32]) -> Result<(), NnError>;
 }

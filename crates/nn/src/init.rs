@@ -1,6 +1,6 @@
 //! Initial parameters, as PyTorch's and Keras's layers set them by default.
 
-use crate::network::Network;
+use crate::network::{Layer, Network};
 use crate::random::{Purpose, stream, symmetric};
 
 /// How a network's parameters start. Both are uniform, for weights `w` of `fan_in` inputs and `fan_out` outputs
@@ -23,8 +23,14 @@ pub fn initial_parameters(network: &Network, init: Init, seed: u64) -> Vec<f32> 
     let mut parameters = Vec::with_capacity(network.parameter_count());
     for layer in 0..network.layers().len() {
         let (weights, biases) = network.layer_parameters(layer);
-        if weights == 0 {
-            continue;
+        match network.layers()[layer] {
+            Layer::Conv { .. } | Layer::Dense { .. } => {}
+            // A normalisation starts as one: scales of 1 and shifts of 0, in both libraries. Others have no parameters.
+            _ => {
+                parameters.extend(std::iter::repeat_n(1.0, weights));
+                parameters.extend(std::iter::repeat_n(0.0, biases));
+                continue;
+            }
         }
         // A convolution's weights are kernel² × channels in × channels out, and so for a dense layer with kernel 1.
         let fan_in = weights / biases;
@@ -47,7 +53,7 @@ fn root(square: f64) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Dims, Layer};
+    use crate::Dims;
 
     fn small() -> Network {
         let conv = Layer::Conv { channels: 8, kernel: 5, stride: 1, padding: 0 };
@@ -76,6 +82,22 @@ mod tests {
         assert_eq!(largest(&keras[conv..408]), 0.0);
         assert!(near(largest(&keras[408..dense]), (6.0_f64 / 163.0).sqrt() as f32));
         assert_eq!(largest(&keras[dense..]), 0.0);
+    }
+
+    #[test]
+    fn normalisations_start_at_one_and_zero_and_draw_nothing() {
+        let dense = |units| Layer::Dense { units };
+        let net = |norm: Option<Layer>| {
+            let layers = [Some(dense(4)), norm, Some(dense(2))];
+            Network::new(Dims::flat(3), layers.into_iter().flatten().collect()).unwrap()
+        };
+        let plain = initial_parameters(&net(None), Init::PyTorch, 1);
+        for norm in [Layer::BATCH_NORM, Layer::LAYER_NORM] {
+            let with = initial_parameters(&net(Some(norm)), Init::PyTorch, 1);
+            assert_eq!(with[..16], plain[..16]);
+            assert_eq!(with[16..24], [1., 1., 1., 1., 0., 0., 0., 0.]);
+            assert_eq!(with[24..], plain[16..]);
+        }
     }
 
     #[test]

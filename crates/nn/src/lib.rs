@@ -1,5 +1,10 @@
 //! One network description, one training loop, and executors for it.
 //!
+//! A [`Network`] is a chain of [`Layer`]s; [`train()`] draws everything random (initial parameters, orders, dropout masks,
+//! distortions of images), each from a stream of its own, and has an [`Executor`] take the gradient steps: the [`native`]
+//! engine, whose bits are the same on every processor, or candle's tensors on a GPU. A [`TrainedNet`] predicts by its
+//! running statistics with dropout off, or by nets thinned by dropout.
+//!
 //! ```
 //! use std::sync::atomic::AtomicBool;
 //! use nn::{Device, Dims, Layer, Length, Network, TrainData, TrainOptions, train};
@@ -19,6 +24,7 @@
 //! # }
 //! ```
 
+mod augment;
 mod batches;
 mod candle;
 mod device;
@@ -32,6 +38,7 @@ mod random;
 mod schedule;
 mod train;
 
+pub use augment::{Augmentation, Elastic};
 pub use device::Device;
 pub use engine::executor;
 pub use executor::{Batch, Executor, Optimizer};

@@ -84,6 +84,31 @@ pub enum Layer {
         /// In [0, 1).
         rate: f32,
     },
+    /// Batch normalisation (Ioffe & Szegedy 2015): (x - mean) / √(variance + epsilon) · scale + shift for each channel,
+    /// or each value of a flat vector. In training, mean and (biased) variance are the batch's, over its rows and
+    /// pixels; at prediction they are the running ones, which start at 0 and 1 and move by `momentum` of the way to the
+    /// batch's mean and unbiased variance at each step: `torch.nn.BatchNorm1d` and `BatchNorm2d`. A batch with one value
+    /// per channel has no variance and is refused, as PyTorch does.
+    BatchNorm {
+        /// In (0, 1].
+        momentum: f32,
+        /// Above 0.
+        epsilon: f32,
+    },
+    /// Layer normalisation (Ba, Kiros & Hinton 2016): (x - mean) / √(variance + epsilon) · scale + shift with the mean and
+    /// (biased) variance of all values of the example, and a scale and shift for each channel: `torch.nn.LayerNorm` of a
+    /// flat vector, `torch.nn.GroupNorm(1, channels)` of an image. The same in training and at prediction.
+    LayerNorm {
+        /// Above 0.
+        epsilon: f32,
+    },
+}
+
+impl Layer {
+    /// Batch normalisation with PyTorch's defaults: momentum .1, epsilon 1e-5.
+    pub const BATCH_NORM: Layer = Layer::BatchNorm { momentum: 0.1, epsilon: 1e-5 };
+    /// Layer normalisation with PyTorch's default: epsilon 1e-5.
+    pub const LAYER_NORM: Layer = Layer::LayerNorm { epsilon: 1e-5 };
 }
 
 impl fmt::Display for Layer {
@@ -99,6 +124,8 @@ impl fmt::Display for Layer {
             Layer::Flatten => write!(f, "flatten"),
             Layer::Dense { units } => write!(f, "a dense layer of {units} units"),
             Layer::Dropout { rate } => write!(f, "dropout of {rate}"),
+            Layer::BatchNorm { .. } => write!(f, "batch normalisation"),
+            Layer::LayerNorm { .. } => write!(f, "layer normalisation"),
         }
     }
 }
@@ -154,15 +181,42 @@ impl Network {
         self.dims[self.layers.len()].channels
     }
 
-    /// The number of weights and of biases of layer `i`.
+    /// The number of weights and of biases of layer `i`; of a normalisation, of scales and of shifts.
     pub fn layer_parameters(&self, i: usize) -> (usize, usize) {
         match self.layers[i] {
             Layer::Conv { channels, kernel, .. } => {
                 (kernel * kernel * self.dims[i].channels * channels, channels)
             }
             Layer::Dense { units } => (self.dims[i].len() * units, units),
+            Layer::BatchNorm { .. } | Layer::LayerNorm { .. } => {
+                (self.dims[i].channels, self.dims[i].channels)
+            }
             _ => (0, 0),
         }
+    }
+
+    /// The length of the flat vector of running statistics: for each batch normalisation in turn, the mean of each
+    /// channel, then the variance of each.
+    pub fn statistics_count(&self) -> usize {
+        self.batch_norms().map(|dims| 2 * dims.channels).sum()
+    }
+
+    /// The running statistics before the first step: means of 0 and variances of 1.
+    pub fn initial_statistics(&self) -> Vec<f32> {
+        let fresh = |dims: Dims| [vec![0.0; dims.channels], vec![1.0; dims.channels]].concat();
+        self.batch_norms().flat_map(fresh).collect()
+    }
+
+    /// The fewest rows that a batch may have: 2 if a batch normalisation sees one value per row and channel, else 1.
+    pub fn least_batch(&self) -> usize {
+        let single = self.batch_norms().any(|dims| dims.height * dims.width == 1);
+        if single { 2 } else { 1 }
+    }
+
+    /// The dimensions at each batch normalisation.
+    fn batch_norms(&self) -> impl Iterator<Item = Dims> {
+        let layers = self.layers.iter().zip(&self.dims);
+        layers.filter(|(layer, _)| matches!(layer, Layer::BatchNorm { .. })).map(|(_, dims)| *dims)
     }
 
     /// The length of the flat parameter vector.
@@ -201,6 +255,18 @@ fn output_dims(layer: &Layer, before: Dims) -> Result<Dims, String> {
         Layer::Dropout { rate } if !(0.0..1.0).contains(&rate) => {
             Err(format!("a dropout rate of {rate} is not in [0, 1)"))
         }
-        Layer::Relu | Layer::Tanh | Layer::Dropout { .. } => Ok(before),
+        Layer::BatchNorm { momentum, .. } if !(momentum > 0.0 && momentum <= 1.0) => {
+            Err(format!("a momentum of {momentum} is not in (0, 1]"))
+        }
+        Layer::BatchNorm { epsilon, .. } | Layer::LayerNorm { epsilon }
+            if !(epsilon > 0.0 && epsilon.is_finite()) =>
+        {
+            Err(format!("an epsilon of {epsilon} is not a number above 0"))
+        }
+        Layer::Relu
+        | Layer::Tanh
+        | Layer::Dropout { .. }
+        | Layer::BatchNorm { .. }
+        | Layer::LayerNorm { .. } => Ok(before),
     }
 }

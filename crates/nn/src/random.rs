@@ -16,6 +16,12 @@ pub enum Purpose {
     Shuffle = 2,
     /// Dropout masks.
     Dropout = 3,
+    /// Distortions of the training images.
+    Augment = 4,
+    /// The thinned nets of Monte Carlo dropout, at prediction.
+    Thinning = 5,
+    /// Seeds of the nets of an ensemble.
+    Ensemble = 6,
 }
 
 /// The stream of `seed` for `purpose`: ChaCha8 whose 256-bit key is `seed` in its first eight bytes, little-endian,
@@ -41,7 +47,7 @@ pub(crate) fn symmetric(rng: &mut ChaCha8Rng, bound: f32) -> f32 {
 ///
 /// # Panics
 /// If `bound` is 0: a defect of the caller.
-fn below(rng: &mut ChaCha8Rng, bound: u32) -> u32 {
+pub(crate) fn below(rng: &mut ChaCha8Rng, bound: u32) -> u32 {
     assert!(bound > 0, "an empty range has no draw");
     let mut product = u64::from(rng.next_u32()) * u64::from(bound);
     if (product as u32) < bound {

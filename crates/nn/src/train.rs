@@ -6,7 +6,8 @@ use crate::batches::Batches;
 use crate::dropout::Masks;
 use crate::engine::executor;
 use crate::init::{Init, initial_parameters};
-use crate::{Batch, Device, Executor, Network, NnError, Optimizer, Schedule};
+use crate::random::Purpose;
+use crate::{Augmentation, Batch, Device, Executor, Network, NnError, Optimizer, Schedule};
 
 /// How long to train.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,8 +44,13 @@ pub struct TrainOptions {
     pub batch_size: usize,
     /// Epochs or steps, at least 1.
     pub length: Length,
+    /// A budget: training ends after that many steps (at least 1) if `length` is longer. Schedules run over the steps
+    /// that it leaves.
+    pub max_steps: Option<u64>,
     /// Off if `None`.
     pub early_stop: Option<EarlyStop>,
+    /// Distortions of the training inputs, which must be images then.
+    pub augmentation: Augmentation,
 }
 
 impl Default for TrainOptions {
@@ -62,7 +68,9 @@ impl Default for TrainOptions {
             schedule: Schedule::Constant,
             batch_size: 32,
             length: Length::Epochs(60),
+            max_steps: None,
             early_stop: None,
+            augmentation: Augmentation::default(),
         }
     }
 }
@@ -92,6 +100,7 @@ pub struct Step {
 pub struct TrainedNet {
     network: Network,
     parameters: Vec<f32>,
+    statistics: Vec<f32>,
     device: Device,
     steps: u64,
     loss: f64,
@@ -106,6 +115,11 @@ impl TrainedNet {
     /// In the layout of [`Network`].
     pub fn parameters(&self) -> &[f32] {
         &self.parameters
+    }
+
+    /// The running statistics of batch normalisations, in the layout of [`Network::statistics_count`].
+    pub fn statistics(&self) -> &[f32] {
+        &self.statistics
     }
 
     /// Gradient steps taken.
@@ -125,6 +139,28 @@ impl TrainedNet {
     /// # Errors
     /// [`NnError::Device`] if the device fails, [`NnError::Invalid`] if `inputs` are not whole rows.
     pub fn logits(&self, inputs: &[f32]) -> Result<Vec<f32>, NnError> {
+        self.executor(inputs)?.logits(inputs)
+    }
+
+    /// The class scores of `passes` thinned nets, each `rows × classes`: Monte Carlo dropout (Gal & Ghahramani 2016). Each
+    /// pass draws one set of masks from the seed's [`Purpose::Thinning`] stream and keeps it for all rows, so a row's
+    /// scores still do not depend on the other rows. Without dropout all passes are alike.
+    ///
+    /// # Errors
+    /// Those of [`TrainedNet::logits`].
+    pub fn thinned_logits(
+        &self,
+        inputs: &[f32],
+        passes: usize,
+        seed: u64,
+    ) -> Result<Vec<Vec<f32>>, NnError> {
+        let mut executor = self.executor(inputs)?;
+        let mut masks = Masks::new(&self.network, seed, Purpose::Thinning);
+        (0..passes).map(|_| executor.thinned_logits(inputs, masks.next(1))).collect()
+    }
+
+    /// The net on its device, if `inputs` are whole rows.
+    fn executor(&self, inputs: &[f32]) -> Result<Box<dyn Executor>, NnError> {
         if !inputs.len().is_multiple_of(self.network.input().len()) {
             return Err(NnError::Invalid(format!(
                 "{} values are no whole number of inputs of {:?}",
@@ -134,7 +170,9 @@ impl TrainedNet {
         }
         // The optimiser's state is never used: plain gradient descent has none.
         let optimizer = Optimizer::Sgd { momentum: 0.0, nesterov: false };
-        executor(&self.network, &self.parameters, optimizer, self.device)?.logits(inputs)
+        let mut executor = executor(&self.network, &self.parameters, optimizer, self.device)?;
+        executor.set_statistics(&self.statistics)?;
+        Ok(executor)
     }
 }
 
@@ -177,20 +215,24 @@ pub fn train_observed(
         executor: executor.as_mut(),
         options,
         data,
-        batches: Batches::new(network, options.batch_size, data, seed),
-        masks: Masks::new(network, seed),
+        batches: Batches::new(network, options, data, seed),
+        masks: Masks::new(network, seed, Purpose::Dropout),
         stop,
         observer,
         steps: 0,
     };
     let loss = run.all_epochs()?;
     let steps = run.steps;
-    let parameters = executor.parameters()?;
+    let (parameters, statistics) = (executor.parameters()?, executor.statistics()?);
+    let last = steps - 1;
     if parameters.iter().any(|p| !p.is_finite()) {
-        let last = steps - 1;
         return Err(NnError::Diverged(format!("a parameter is not finite after step {last}")));
     }
-    Ok(TrainedNet { network: network.clone(), parameters, device, steps, loss })
+    if statistics.iter().any(|s| !s.is_finite()) {
+        let what = "a running mean or variance";
+        return Err(NnError::Diverged(format!("{what} is not finite after step {last}")));
+    }
+    Ok(TrainedNet { network: network.clone(), parameters, statistics, device, steps, loss })
 }
 
 /// What is wrong with the arguments, if anything.
@@ -213,10 +255,26 @@ fn check(network: &Network, options: &TrainOptions, data: TrainData<'_>) -> Resu
         Some(format!("a learning rate of {rate} is not a number above 0"))
     } else if options.early_stop.is_some_and(|early| early.patience == 0) {
         Some("an early stop with a patience of 0 epochs never trains: use 1 or more".into())
+    } else if options.max_steps == Some(0) {
+        Some("a budget of 0 steps trains nothing: use 1 or more".into())
+    } else if network.least_batch() > 1 && smallest_batch(rows, options.batch_size) == 1 {
+        Some(format!(
+            "batch normalisation needs two rows or more in every batch, but {rows} rows in batches of {} leave a \
+             batch of one: use another batch size, or layer normalisation",
+            options.batch_size
+        ))
     } else {
-        options.schedule.fault()
+        options.augmentation.fault(network.input()).or_else(|| options.schedule.fault())
     };
     fault.map_or(Ok(()), |fault| Err(NnError::Invalid(fault)))
+}
+
+/// The fewest rows of an epoch's batches.
+fn smallest_batch(rows: usize, batch_size: usize) -> usize {
+    match rows % batch_size {
+        0 => batch_size,
+        rest => rest,
+    }
 }
 
 /// A training run under way.
@@ -241,6 +299,7 @@ impl Run<'_> {
             }
             Length::Steps(steps) => steps,
         };
+        let total = self.options.max_steps.map_or(total, |budget| total.min(budget));
         let (mut best, mut stale) = (f64::INFINITY, 0);
         loop {
             let loss = self.epoch(total)?;

@@ -62,7 +62,11 @@ fn gradient_by_step(
 
 /// Loss, scores and gradients on a batch of noise, on every executor.
 fn check(network: &Network, rows: usize) {
-    let parameters = initial_parameters(network, Init::PyTorch, 11);
+    // Normalisations start at 1 and 0: move all a little, so that scales and shifts are seen.
+    let mut parameters = initial_parameters(network, Init::PyTorch, 11);
+    for (p, by) in parameters.iter_mut().zip(noise(network.parameter_count(), 13)) {
+        *p += 0.1 * by;
+    }
     let exact: Vec<f64> = parameters.iter().map(|&p| f64::from(p)).collect();
     let inputs = noise(rows * network.input().len(), 12);
     let labels: Vec<u32> =
@@ -83,13 +87,30 @@ fn check(network: &Network, rows: usize) {
             let allowed = 1e-3 * want.abs() + 1e-4 * size + 2e-7;
             assert!((got - want).abs() <= allowed, "{device}: parameter {i}: {got} for {want}");
         }
-        let logits = start(network, &parameters, device).logits(&inputs).unwrap();
-        for (row, input) in inputs.chunks(network.input().len()).enumerate() {
-            let scores = reference::scores(network, &exact, input, &[]);
-            for (class, score) in scores.iter().enumerate() {
-                let got = f64::from(logits[row * scores.len() + class]);
-                assert!((got - score).abs() < 1e-5 * (1.0 + score.abs()), "{device}: row {row}");
-            }
+        check_scores(network, &parameters, &inputs, device);
+    }
+}
+
+/// Scores at prediction, plain and thinned, by running statistics that are not the fresh ones.
+fn check_scores(network: &Network, parameters: &[f32], inputs: &[f32], device: Device) {
+    let exact: Vec<f64> = parameters.iter().map(|&p| f64::from(p)).collect();
+    let mut executor = start(network, parameters, device);
+    let statistics: Vec<f32> =
+        executor.statistics().unwrap().iter().map(|s| s * 0.8 + 0.3).collect();
+    executor.set_statistics(&statistics).unwrap();
+    let running: Vec<f64> = statistics.iter().map(|&s| f64::from(s)).collect();
+    let one_row = masks(network, 1);
+    let rows = inputs.len() / network.input().len();
+    let for_all: Vec<Vec<f32>> = one_row.iter().map(|mask| mask.repeat(rows)).collect();
+    for (got, masks) in [
+        (executor.logits(inputs).unwrap(), &[][..]),
+        (executor.thinned_logits(inputs, &one_row).unwrap(), &for_all),
+    ] {
+        let expected = reference::scores(network, &exact, inputs, masks, Some(&running)).concat();
+        assert_eq!(got.len(), expected.len());
+        for (i, (&got, want)) in got.iter().zip(expected).enumerate() {
+            let off = (f64::from(got) - want).abs();
+            assert!(off < 1e-5 * (1.0 + want.abs()), "{device}: score {i}: {got} for {want}");
         }
     }
 }
@@ -104,6 +125,57 @@ fn dense_nets() {
 fn dropout_by_given_masks() {
     let dropout = Layer::Dropout { rate: 0.5 };
     check(&network([1, 1, 6], &[dropout, dense(8), Layer::Tanh, dropout, dense(3)]), 9);
+}
+
+#[test]
+fn batch_and_layer_normalisation() {
+    for norm in [Layer::BATCH_NORM, Layer::LAYER_NORM] {
+        let dropout = Layer::Dropout { rate: 0.5 };
+        check(
+            &network([1, 1, 7], &[dense(9), norm, Layer::Tanh, dropout, dense(6), norm, dense(3)]),
+            11,
+        );
+        check(&network([1, 1, 5], &[norm, dense(4)]), 6);
+        let layers = [
+            conv(5, 3, 1, 1),
+            norm,
+            Layer::Relu,
+            Layer::MaxPool { size: 2 },
+            conv(3, 2, 1, 0),
+            Layer::Tanh,
+            norm,
+            Layer::Flatten,
+            dense(3),
+        ];
+        check(&network([6, 7, 2], &layers), 5);
+    }
+    // Unlike ones in one net, with other numbers: each finds its own scales and statistics.
+    let other = Layer::BatchNorm { momentum: 0.5, epsilon: 0.1 };
+    let layers = [conv(4, 1, 1, 0), Layer::BATCH_NORM, conv(3, 3, 1, 0), Layer::LAYER_NORM];
+    let layers = [&layers[..], &[Layer::Flatten, dense(5), other, dense(3)]].concat();
+    check(&network([4, 5, 1], &layers), 6);
+}
+
+/// A batch normalisation's statistics after two steps, by hand: PyTorch's rule with momentum ½.
+#[test]
+fn running_statistics_move_towards_the_batch_s() {
+    let norm = Layer::BatchNorm { momentum: 0.5, epsilon: 1e-5 };
+    let network = network([1, 1, 2], &[norm, dense(2)]);
+    // Batches (1, 2, 6; 0, 0, 0) and (3, 3, 3; 0, 2, 4): means 3 and 0, then 3 and 2; unbiased variances 7 and 0,
+    // then 0 and 4.
+    let batches = [[1.0, 0.0, 2.0, 0.0, 6.0, 0.0], [3.0, 0.0, 3.0, 2.0, 3.0, 4.0]];
+    for device in DEVICES {
+        let parameters = initial_parameters(&network, Init::PyTorch, 1);
+        let mut executor = start(&network, &parameters, device);
+        for inputs in &batches {
+            executor.step(&Batch { inputs, labels: &[0, 1, 0], masks: &[] }, 0.0).unwrap();
+        }
+        // Means: ½(½·0 + ½·3) + ½·3 and ½·0 + ½·2; variances: ½(½·1 + ½·7) + ½·0 and ½(½·1 + ½·0) + ½·4.
+        let expected = [2.25, 1.0, 2.0, 2.25];
+        for (got, want) in executor.statistics().unwrap().iter().zip(expected) {
+            assert!((got - want).abs() < 1e-6, "{device}: {got} for {want}");
+        }
+    }
 }
 
 #[test]
@@ -202,6 +274,29 @@ fn scores_do_not_depend_on_the_rows_beside_them() {
             assert_eq!(some, together[rows.start * 3..rows.end * 3], "{device}: rows {rows:?}");
         }
         assert_eq!(executor.logits(&[]).unwrap(), Vec::<f32>::new());
+    }
+}
+
+#[test]
+fn masks_and_statistics_that_do_not_fit_are_refused() {
+    let layers = [dense(3), Layer::BATCH_NORM, Layer::Dropout { rate: 0.5 }, dense(2)];
+    let network = network([1, 1, 2], &layers);
+    let parameters = initial_parameters(&network, Init::PyTorch, 1);
+    for device in DEVICES {
+        let mut executor = start(&network, &parameters, device);
+        let refused = |result: Result<(), NnError>| {
+            assert!(matches!(result, Err(NnError::Shape(_))), "{device}: {result:?}");
+        };
+        refused(executor.thinned_logits(&[0.0; 4], &[]).map(drop));
+        refused(executor.thinned_logits(&[0.0; 4], &[vec![1.0; 6]]).map(drop));
+        assert!(executor.thinned_logits(&[0.0; 4], &[vec![1.0; 3]]).is_ok());
+        refused(executor.set_statistics(&[0.0; 5]));
+        assert!(executor.set_statistics(&[1.0; 6]).is_ok());
+        let masks = [vec![1.0; 3]];
+        let one = Batch { inputs: &[0.0; 2], labels: &[1], masks: &masks };
+        refused(executor.step(&one, 0.1).map(drop));
+        let two = Batch { inputs: &[0.0; 4], labels: &[1, 0], masks: &masks };
+        refused(executor.step(&two, 0.1).map(drop));
     }
 }
 

@@ -1,6 +1,7 @@
-//! Fifty training steps of two small nets under each optimiser, against PyTorch's losses and first gradients.
+//! Fifty training steps of two small nets under each optimiser, and of their normalised forms, against PyTorch's losses,
+//! first gradients, running statistics and scores.
 //!
-//! `fixtures/torch.csv` is written by `scripts/fixtures/make_torch_fixtures.py` (PyTorch 1.13, in float64, from
+//! `fixtures/torch.csv` is written by `scripts/fixtures/make_torch_fixtures.py` (PyTorch 2.15, in float64, from
 //! the float32 starting values, data and masks that `uniform` below gives both sides).
 
 use std::sync::atomic::AtomicBool;
@@ -38,7 +39,11 @@ fn initial(network: &Network) -> Vec<f32> {
     let mut stream = 10;
     for i in 0..network.layers().len() {
         let (weights, biases) = network.layer_parameters(i);
-        if weights > 0 {
+        if let Layer::BatchNorm { .. } | Layer::LayerNorm { .. } = network.layers()[i] {
+            parameters.extend(signed(stream, weights).iter().map(|v| 1.0 + 0.25 * v));
+            parameters.extend(signed(stream + 1, biases).iter().map(|v| 0.25 * v));
+            stream += 2;
+        } else if weights > 0 {
             let bound = (1.0 / ((weights / biases) as f64).sqrt()) as f32;
             parameters.extend(signed(stream, weights).iter().map(|v| v * bound));
             parameters.extend(signed(stream + 1, biases).iter().map(|v| v * bound));
@@ -84,6 +89,28 @@ fn cnn() -> Network {
     let blocks = [conv(4), Layer::Relu, pool, conv(6), Layer::Relu, pool];
     let layers = [&blocks[..], &[Layer::Flatten, Layer::Dense { units: 3 }]].concat();
     Network::new(Dims { height: 14, width: 13, channels: 1 }, layers).unwrap()
+}
+
+/// `network` with `norm` behind each layer with weights but the last.
+fn normalised(network: &Network, norm: Layer) -> Network {
+    let mut layers = network.layers().to_vec();
+    let last = layers.len() - 1;
+    for i in (0..last).rev() {
+        if network.layer_parameters(i).0 > 0 {
+            layers.insert(i + 1, norm);
+        }
+    }
+    Network::new(network.input(), layers).unwrap()
+}
+
+/// The four normalised nets with the script's names for them.
+fn all_normalised() -> [(&'static str, Network); 4] {
+    [
+        ("mlp-batch", normalised(&mlp(), Layer::BATCH_NORM)),
+        ("mlp-layer", normalised(&mlp(), Layer::LAYER_NORM)),
+        ("cnn-batch", normalised(&cnn(), Layer::BATCH_NORM)),
+        ("cnn-layer", normalised(&cnn(), Layer::LAYER_NORM)),
+    ]
 }
 
 /// The script's optimisers with their learning rates.
@@ -132,19 +159,52 @@ fn fixture(name: &str, series: &str) -> Vec<f64> {
 
 fn check_losses(name: &str, network: &Network) {
     for (label, optimizer, rate) in optimizers() {
-        let expected = fixture(name, label);
-        assert_eq!(expected.len(), 50);
         for device in DEVICES {
-            let mut executor = executor(network, &initial(network), optimizer, device).unwrap();
-            for (number, want) in expected.iter().enumerate() {
-                let got = f64::from(step(executor.as_mut(), network, number, rate));
-                // Single precision from start to end: rounding grows over the steps, here to some 1e-6.
-                assert!(
-                    (got - want).abs() <= 2e-5 * want,
-                    "{name} on {device}, {label}, step {number}: {got} for {want}"
-                );
-            }
+            // Single precision from start to end: rounding grows over the steps, here to some 1e-6.
+            trained(name, network, (label, optimizer, rate), device, 2e-5);
         }
+    }
+}
+
+/// An executor after the fifty steps, each loss within `tolerance` of PyTorch's.
+fn trained(
+    name: &str,
+    network: &Network,
+    (label, optimizer, rate): (&str, Optimizer, f32),
+    device: Device,
+    tolerance: f64,
+) -> Box<dyn Executor> {
+    let expected = fixture(name, label);
+    assert_eq!(expected.len(), 50);
+    let mut executor = executor(network, &initial(network), optimizer, device).unwrap();
+    for (number, want) in expected.iter().enumerate() {
+        let got = f64::from(step(executor.as_mut(), network, number, rate));
+        assert!(
+            (got - want).abs() <= tolerance * want,
+            "{name} on {device}, {label}, step {number}: {got} for {want}"
+        );
+    }
+    executor
+}
+
+/// The script's scores of all rows, and its running statistics, after the fifty steps.
+fn check_prediction(name: &str, network: &Network, executor: &mut dyn Executor, device: Device) {
+    let (inputs, _) = data(network.input().len());
+    let statistics = executor.statistics().unwrap();
+    if name.ends_with("layer") {
+        assert!(statistics.is_empty());
+    } else {
+        close(&statistics, &fixture(name, "statistics"), &format!("{name} on {device}, statistic"));
+    }
+    let scores = executor.logits(&inputs).unwrap();
+    close(&scores, &fixture(name, "scores"), &format!("{name} on {device}, score"));
+}
+
+fn close(got: &[f32], expected: &[f64], what: &str) {
+    assert_eq!(got.len(), expected.len(), "{what}");
+    for (i, (&got, want)) in got.iter().zip(expected).enumerate() {
+        let off = (f64::from(got) - want).abs();
+        assert!(off <= 1e-4 * (1.0 + want.abs()), "{what} {i}: {got} for {want}");
     }
 }
 
@@ -204,7 +264,23 @@ fn convolutional_losses_are_pytorch_s() {
 }
 
 #[test]
+fn normalised_nets_are_pytorch_s_in_training_and_at_prediction() {
+    let [_, momentum, _, adam, ..] = optimizers();
+    for (name, network) in all_normalised() {
+        for device in DEVICES {
+            // A normalisation divides by small deviations, which multiplies rounding.
+            trained(name, &network, adam, device, 1e-3);
+            let mut executor = trained(name, &network, momentum, device, 1e-4);
+            check_prediction(name, &network, executor.as_mut(), device);
+        }
+    }
+}
+
+#[test]
 fn first_gradients_are_pytorch_s() {
     check_gradient("mlp", &mlp());
     check_gradient("cnn", &cnn());
+    for (name, network) in all_normalised() {
+        check_gradient(name, &network);
+    }
 }

@@ -3,8 +3,8 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use nn::{
-    Device, Dims, EarlyStop, Layer, Length, Network, NnError, Optimizer, Schedule, Step, TrainData,
-    TrainOptions, TrainedNet, train, train_observed,
+    Augmentation, Device, Dims, EarlyStop, Elastic, Layer, Length, Network, NnError, Optimizer,
+    Schedule, Step, TrainData, TrainOptions, TrainedNet, train, train_observed,
 };
 use rand::RngCore;
 
@@ -200,6 +200,172 @@ fn an_early_stop_waits_for_its_patience() {
 }
 
 #[test]
+fn a_budget_ends_training_and_the_schedule_with_it() {
+    let (inputs, labels) = clouds(16);
+    let data = TrainData { inputs: &inputs, labels: &labels };
+    let run = |length, budget| {
+        let mut rates = Vec::new();
+        let options = TrainOptions {
+            learning_rate: 1.0,
+            schedule: Schedule::Cosine,
+            max_steps: budget,
+            ..options(length)
+        };
+        let mut observe = |step: Step| rates.push(step.learning_rate);
+        let net =
+            train_observed(&network(0.0), &options, data, 1, Device::Cpu, &NEVER, &mut observe);
+        assert_eq!(net.unwrap().steps(), rates.len() as u64);
+        rates
+    };
+    // Ten epochs of two steps, cut off at three; as if three had been asked for.
+    assert_eq!(run(Length::Epochs(10), Some(3)), run(Length::Steps(3), None));
+    assert_eq!(run(Length::Epochs(1), Some(3)).len(), 2);
+}
+
+/// Images of 10 × 9 pixels, all alike but for noise, with a bright pixel where the class says.
+fn images(rows: usize) -> (Vec<f32>, Vec<u32>) {
+    let mut rng = nn::stream(7, nn::Purpose::Shuffle);
+    let labels: Vec<u32> = (0..rows as u32).map(|i| i % 2).collect();
+    let pixel = |(at, label): (usize, u32)| {
+        let noise = (rng.next_u32() >> 8) as f32 / (1 << 24) as f32;
+        if at == 33 + 5 * label as usize { 1.0 } else { 0.3 * noise }
+    };
+    let pixels = labels.iter().flat_map(|&label| (0..90).map(move |at| (at, label)));
+    (pixels.map(pixel).collect(), labels)
+}
+
+/// Two convolutions of 16 channels, the second by Winograd's way on the native engine, each with `norm` behind it.
+fn convolutional(norm: Option<Layer>) -> Network {
+    let conv = |padding| Layer::Conv { channels: 16, kernel: 3, stride: 1, padding };
+    let layers = [
+        Some(conv(1)),
+        norm,
+        Some(Layer::Relu),
+        Some(conv(0)),
+        norm,
+        Some(Layer::Tanh),
+        Some(Layer::AvgPool { size: 2 }),
+        Some(Layer::Flatten),
+        Some(Layer::Dropout { rate: 0.3 }),
+        Some(Layer::Dense { units: 2 }),
+    ];
+    let input = Dims { height: 10, width: 9, channels: 1 };
+    Network::new(input, layers.into_iter().flatten().collect()).unwrap()
+}
+
+fn losses(network: &Network, options: &TrainOptions, seed: u64, device: Device) -> Vec<f32> {
+    let (inputs, labels) = images(21);
+    let data = TrainData { inputs: &inputs, labels: &labels };
+    let mut losses = Vec::new();
+    let mut observe = |step: Step| losses.push(step.loss);
+    train_observed(network, options, data, seed, device, &NEVER, &mut observe).unwrap();
+    losses
+}
+
+/// Fifty steps from the same parameters, with distorted images and dropout, on both executors: the losses agree to one
+/// in a thousand.
+#[test]
+fn executors_follow_the_same_curve() {
+    let elastic = Some(Elastic { alpha: 4.0, sigma: 2.0 });
+    let augmentation = Augmentation { shift: 1, rotation: 10.0, elastic };
+    let options = TrainOptions { learning_rate: 1e-3, augmentation, ..options(Length::Steps(50)) };
+    for norm in [None, Some(Layer::BATCH_NORM), Some(Layer::LAYER_NORM)] {
+        let network = convolutional(norm);
+        let [native, candle] = DEVICES.map(|device| losses(&network, &options, 3, device));
+        assert!(native[45..].iter().sum::<f32>() < native[..5].iter().sum::<f32>(), "{native:?}");
+        for (step, (a, b)) in native.iter().zip(&candle).enumerate() {
+            assert!((a - b).abs() <= 1e-3 * a, "{norm:?}, step {step}: {a} and {b}");
+        }
+    }
+}
+
+#[test]
+fn distortions_draw_from_a_stream_of_their_own() {
+    // At a rate too small to matter: the first losses differ by the images alone, and a shift that is off is none.
+    let network = convolutional(None);
+    let still = TrainOptions { learning_rate: 1e-30, ..options(Length::Epochs(2)) };
+    let shift = |shift| {
+        let augmentation = Augmentation { shift, ..Augmentation::default() };
+        losses(&network, &TrainOptions { augmentation, ..still }, 3, Device::Cpu)
+    };
+    let plain = losses(&network, &still, 3, Device::Cpu);
+    assert_eq!(shift(0), plain);
+    assert_ne!(shift(2), plain);
+    assert_eq!(shift(2), shift(2));
+    // Images that all shifts leave alone: the rest of the draws are those of a run without.
+    let (blank, labels) = (vec![0.0; 21 * 90], images(21).1);
+    let data = TrainData { inputs: &blank, labels: &labels };
+    let trained = |options: &TrainOptions| {
+        let net = train(&network, options, data, 3, Device::Cpu, &NEVER).unwrap();
+        net.parameters().to_vec()
+    };
+    let augmentation = Augmentation { shift: 2, rotation: 5.0, elastic: None };
+    let options = options(Length::Epochs(2));
+    assert_eq!(trained(&TrainOptions { augmentation, ..options }), trained(&options));
+}
+
+#[test]
+fn thinned_nets_follow_the_seed_and_average_to_about_the_net() {
+    let (inputs, labels) = clouds(40);
+    let data = TrainData { inputs: &inputs, labels: &labels };
+    for device in DEVICES {
+        let net =
+            train(&network(0.5), &options(Length::Epochs(10)), data, 1, device, &NEVER).unwrap();
+        let passes = net.thinned_logits(&inputs, 300, 9).unwrap();
+        assert_eq!(passes.len(), 300);
+        assert_eq!(passes[..3], net.thinned_logits(&inputs, 3, 9).unwrap());
+        assert_ne!(passes[0], passes[1]);
+        assert_ne!(passes[0], net.thinned_logits(&inputs, 1, 10).unwrap()[0]);
+        // A row alone: the same thinned nets.
+        let alone = net.thinned_logits(&inputs[4..8], 3, 9).unwrap();
+        assert_eq!(alone[2], passes[2][2..4], "{device}");
+        // The last layer is linear, so its inputs' mean, which dropout keeps, is seen in the scores' mean.
+        let plain = net.logits(&inputs).unwrap();
+        for (i, want) in plain.iter().enumerate() {
+            let draws: Vec<f32> = passes.iter().map(|pass| pass[i]).collect();
+            let mean = draws.iter().sum::<f32>() / 300.0;
+            let spread = draws.iter().map(|d| (d - mean).powi(2)).sum::<f32>() / 300.0;
+            // Five standard errors.
+            let allowed = 5.0 * (spread / 300.0).sqrt() + 1e-5;
+            assert!((mean - want).abs() < allowed, "{device}: score {i}: {mean} for {want}");
+        }
+        let certain = train(&network(0.0), &options(Length::Epochs(1)), data, 1, device, &NEVER);
+        let certain = certain.unwrap();
+        assert_eq!(
+            certain.thinned_logits(&inputs, 2, 9).unwrap()[1],
+            certain.logits(&inputs).unwrap()
+        );
+    }
+}
+
+/// Statistics travel with the net: prediction is by the running ones, also after training has ended.
+#[test]
+fn batch_normalised_nets_predict_by_running_statistics() {
+    let layers =
+        vec![Layer::Dense { units: 8 }, Layer::BATCH_NORM, Layer::Relu, Layer::Dense { units: 2 }];
+    let network = Network::new(Dims::flat(4), layers).unwrap();
+    let (inputs, labels) = clouds(60);
+    let data = TrainData { inputs: &inputs, labels: &labels };
+    for device in DEVICES {
+        let net = train(&network, &options(Length::Epochs(30)), data, 1, device, &NEVER).unwrap();
+        assert_eq!(net.statistics().len(), 16);
+        assert_ne!(net.statistics(), network.initial_statistics());
+        let scores = net.logits(&inputs).unwrap();
+        assert_eq!(net.logits(&inputs[..4]).unwrap(), scores[..2], "{device}");
+        let right = scores.chunks(2).zip(&labels).filter(|(z, l)| u32::from(z[1] > z[0]) == **l);
+        assert!(right.count() > 54, "{device}");
+    }
+    for (rows, batch_size) in [(1, 8), (9, 8), (17, 8), (5, 1)] {
+        let (inputs, labels) = clouds(rows);
+        let data = TrainData { inputs: &inputs, labels: &labels };
+        let options = TrainOptions { batch_size, ..options(Length::Epochs(1)) };
+        let refused = train(&network, &options, data, 1, Device::Cpu, &NEVER).unwrap_err();
+        let NnError::Invalid(why) = refused else { panic!("{refused}") };
+        assert!(why.contains(&format!("{rows} rows in batches of {batch_size}")), "{why}");
+    }
+}
+
+#[test]
 fn the_schedule_sets_each_step_s_rate() {
     let (inputs, labels) = clouds(16);
     let data = TrainData { inputs: &inputs, labels: &labels };
@@ -229,6 +395,9 @@ fn impossible_options_and_data_say_what_is_wrong() {
     assert!(with(TrainOptions { learning_rate: f64::NAN, ..good }).contains("NaN"));
     let patience = Some(EarlyStop { tolerance: 0.0, patience: 0 });
     assert!(with(TrainOptions { early_stop: patience, ..good }).contains("patience of 0"));
+    assert!(with(TrainOptions { max_steps: Some(0), ..good }).contains("budget of 0"));
+    let augmentation = Augmentation { shift: 1, ..Augmentation::default() };
+    assert!(with(TrainOptions { augmentation, ..good }).contains("no images"));
     let schedule = Schedule::PerUpdateDecay { decay: -1.0 };
     assert!(with(TrainOptions { schedule, ..good }).contains("decay of -1"));
     assert!(refused(&good, &[], &[]).contains("no examples"));

@@ -4,7 +4,10 @@
 #[path = "../tests/common/mod.rs"]
 mod common;
 
-use plot::{Svg, accuracy_vs_n, difference_vs_n, fit_vs_n};
+use plot::{
+    Svg, accuracy_vs_n, cv_trust, difference_vs_n, fit_vs_n, needed_examples, rank_diagram,
+    verdict_map,
+};
 use std::error::Error;
 use std::path::{Path, PathBuf};
 
@@ -22,6 +25,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         &difference_vs_n(&common::differences(&common::two_classes(), "logistic"))?,
     )?;
     write(&folder, "fit", &fit_vs_n(&common::fits())?)?;
+    write(&folder, "verdicts", &verdict_map(&common::verdicts())?)?;
+    write(&folder, "needed", &needed_examples(&common::needed())?)?;
+    write(&folder, "trust", &cv_trust(&common::trust())?)?;
+    write(&folder, "ranks", &rank_diagram(&common::ranks())?)?;
     Ok(())
 }
 

@@ -73,6 +73,18 @@ pub enum PlotError {
         /// Upper end.
         high: f64,
     },
+    /// A row of a table has too few or too many cells.
+    #[error(
+        "row `{label}` has {cells} cells for {columns} columns: give one for each, or none in it"
+    )]
+    Ragged {
+        /// The row.
+        label: String,
+        /// Its cells.
+        cells: usize,
+        /// The columns.
+        columns: usize,
+    },
     /// A setting of the whole figure is NaN, infinite or out of its range.
     #[error("{what} is {value}, outside [{low}, {high}]")]
     Setting {

@@ -1,16 +1,17 @@
 //! The figure that tells underfit from overfit: accuracy on the training set beside accuracy on the
-//! test set.
+//! test set, and how far the loss was brought down in how many steps.
 
 use crate::canvas::{Canvas, Font, Place, Stroke};
+use crate::check::{self, At};
 use crate::frame::Frame;
 use crate::learning::{Point, UNIT, accuracy_series};
 use crate::multiples::{Grid, draw_level, draw_surroundings};
 use crate::series::{self, Mark, Series};
-use crate::style::SOFT_INK;
+use crate::style::{Look, SOFT_INK};
 use crate::text::Metrics;
 use crate::xaxis::XAxis;
 use crate::yaxis::YAxis;
-use crate::{PlotError, Svg, check, clip, labels, notes};
+use crate::{PlotError, Svg, clip, labels, notes};
 
 /// Training and test accuracy of one model.
 #[derive(Clone, Debug, PartialEq)]
@@ -25,6 +26,10 @@ pub struct FitCurve {
     pub train: Vec<Point>,
     /// Accuracy on the test examples; single trials aren't drawn.
     pub test: Vec<Point>,
+    /// Loss on the training examples by size, 0 or more; empty for models without one.
+    pub train_loss: Vec<(u32, f64)>,
+    /// Gradient steps by size, 0 or more; empty for models that take none.
+    pub steps: Vec<(u32, f64)>,
 }
 
 /// Everything that the figure of fit says.
@@ -43,8 +48,12 @@ pub struct Fits {
 /// Room for "train" and "test" right of each panel, px.
 const NAMES: f64 = 48.0;
 
+/// Height of the panels of loss and of steps, px.
+const SMALL: f64 = 84.0;
+
 /// Draws training accuracy (open markers, dashed) and test accuracy (filled, solid) over n, one
-/// panel per model.
+/// panel per model; below it training loss and gradient steps on logarithmic axes, if any model has
+/// them.
 ///
 /// A net that is undertrained is low on both; one that overfits is high on the first alone.
 ///
@@ -71,9 +80,11 @@ pub fn fit_vs_n(figure: &Fits) -> Result<Svg, PlotError> {
     let mut caption = figure.caption.clone();
     caption.push(remarks.collect::<Vec<_>>().join(" "));
 
-    let grid = Grid::new(pairs.len(), NAMES, (&figure.title, &caption), &metrics);
+    let rows = small_rows(&pairs);
+    let heights = vec![SMALL; rows.len()];
+    let grid = Grid::stacked(pairs.len(), NAMES, &heights, (&figure.title, &caption), &metrics);
     Canvas::figure(grid.size, (&figure.title, &caption.join(" ")), |canvas| {
-        for (pair, frame) in pairs.iter().zip(&grid.frames) {
+        for ((pair, frame), below) in pairs.iter().zip(&grid.frames).zip(&grid.below) {
             let y = YAxis::accuracy(&both, figure.chance, frame);
             let x = XAxis::new(sizes.clone(), 2, frame);
             draw_surroundings(canvas, &metrics, frame, (&pair.test.label, "accuracy"), (&x, &y))?;
@@ -81,15 +92,52 @@ pub fn fit_vs_n(figure: &Fits) -> Result<Svg, PlotError> {
                 draw_level(canvas, frame, &y, chance, &[1.0, 3.0])?;
             }
             draw_pair(canvas, frame, pair, (&x, &y))?;
+            for ((name, all, of), frame) in rows.iter().zip(below) {
+                let x = XAxis::new(sizes.clone(), 1, frame);
+                let y = YAxis::log(all, f64::INFINITY, frame);
+                draw_surroundings(canvas, &metrics, frame, ("", name), (&x, &y))?;
+                draw_small(canvas, of(pair), (&x, &y))?;
+            }
         }
         grid.draw_prose(canvas)
     })
 }
 
-/// One model's two curves.
+/// One model's curves.
 struct Pair {
     train: Series,
     test: Series,
+    loss: Series,
+    steps: Series,
+}
+
+/// One of a model's series.
+type Own = fn(&Pair) -> &Series;
+
+/// What a row of small panels shows: its name, the series of all models, and how to find one's own.
+type SmallRow = (&'static str, Vec<Series>, Own);
+
+/// The rows that any model has numbers for.
+fn small_rows(pairs: &[Pair]) -> Vec<SmallRow> {
+    let kinds: [(&'static str, Own); 2] = [
+        ("loss on the training examples (log)", |pair| &pair.loss),
+        ("gradient steps (log)", |pair| &pair.steps),
+    ];
+    let row = |(name, of): (&'static str, Own)| {
+        let all: Vec<Series> = pairs.iter().map(|pair| of(pair).clone()).collect();
+        all.iter().any(|s| !s.marks.is_empty()).then_some((name, all, of))
+    };
+    kinds.into_iter().filter_map(row).collect()
+}
+
+fn draw_small(
+    canvas: &Canvas<'_>,
+    series: &Series,
+    (x, y): (&XAxis, &YAxis),
+) -> Result<(), PlotError> {
+    let places: Vec<Place> = series.marks.iter().map(|m| (x.px(m.n, 0), y.px(m.y))).collect();
+    canvas.path(&places, Stroke::new(series.look.colour(), 1.4))?;
+    places.iter().try_for_each(|&place| series.look.marker(canvas, place, 2.6, false))
 }
 
 impl Pair {
@@ -147,6 +195,29 @@ fn checked(figure: &Fits) -> Result<Vec<Pair>, PlotError> {
         series.marks.iter_mut().for_each(|mark| mark.trials.clear());
         Ok(series)
     };
-    let pair = |c: &FitCurve| Ok(Pair { train: series(c, &c.train)?, test: series(c, &c.test)? });
+    let pair = |c: &FitCurve| {
+        Ok(Pair {
+            train: series(c, &c.train)?,
+            test: series(c, &c.test)?,
+            loss: numbers(c, "the loss", &c.train_loss)?,
+            steps: numbers(c, "the number of steps", &c.steps)?,
+        })
+    };
     figure.curves.iter().map(pair).collect()
+}
+
+/// Numbers of 0 or more as a curve without intervals, in order of n.
+fn numbers(
+    curve: &FitCurve,
+    what: &'static str,
+    points: &[(u32, f64)],
+) -> Result<Series, PlotError> {
+    let mut marks = Vec::with_capacity(points.len());
+    for &(n, y) in points {
+        At { label: &curve.label, n }.within(what, y, (0.0, f64::MAX))?;
+        marks.push(Mark { n, y, low: y, high: y, trials: vec![] });
+    }
+    marks.sort_by_key(|mark| mark.n);
+    check::sizes(&curve.label, marks.iter().map(|mark| mark.n))?;
+    Ok(Series { label: curve.label.clone(), look: Look::new(curve.look), marks })
 }

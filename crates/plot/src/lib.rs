@@ -1,13 +1,17 @@
 //! Figures: pure data in, SVG text, PNG bytes and PDF bytes out.
 //!
-//! The crate knows no files, no models and no experiments. It draws three figures:
+//! The crate knows no files, no models and no experiments. It draws these figures:
 //!
 //! - [`accuracy_vs_n`]: learning curves, accuracy over the number of training examples, with a
 //!   second panel in errors per thousand wherever a curve passes .95;
 //! - [`difference_vs_n`]: paired differences to a baseline, with their band and the region of
 //!   equivalence;
-//! - [`fit_vs_n`]: accuracy on the training set beside accuracy on the test set, to tell underfit
-//!   from overfit.
+//! - [`fit_vs_n`]: accuracy on the training set beside accuracy on the test set, with training loss
+//!   and steps, to tell underfit from overfit;
+//! - [`verdict_map`]: better, equivalent, worse or undecided, for models by sizes;
+//! - [`needed_examples`]: how many examples each model takes to reach an accuracy;
+//! - [`cv_trust`]: what cross-validation inside n examples says against the truth;
+//! - [`rank_diagram`]: mean ranks over data sets with their critical difference.
 //!
 //! The bytes depend on the data alone: coordinates are whole tenths of a pixel, nothing is drawn at
 //! random, and the only font is the one embedded here (a subset of Inter 4, SIL Open Font License,
@@ -41,16 +45,20 @@ mod frame;
 mod labels;
 mod learning;
 mod multiples;
+mod needed;
 mod notes;
 mod panel;
 mod pdf;
 mod pdf_font;
 mod range;
+mod ranks;
 mod series;
 mod style;
 mod svg;
 mod text;
 mod ticks;
+mod trust;
+mod verdicts;
 mod xaxis;
 mod yaxis;
 
@@ -58,4 +66,8 @@ pub use difference::{Difference, DifferenceCurve, Differences, difference_vs_n};
 pub use error::PlotError;
 pub use fit::{FitCurve, Fits, fit_vs_n};
 pub use learning::{Curve, LearningCurves, Point, accuracy_vs_n};
+pub use needed::{Examples, NeededExamples, NeededPanel, NeededRow, needed_examples};
+pub use ranks::{Ranks, rank_diagram};
 pub use svg::Svg;
+pub use trust::{TrustCurve, TrustCurves, TrustPoint, cv_trust};
+pub use verdicts::{Outcome, VerdictCell, VerdictRow, Verdicts, verdict_map};

@@ -25,6 +25,8 @@ const AXIS_LABEL: f64 = 22.0;
 pub(crate) struct Grid {
     /// One data area per panel, row by row.
     pub(crate) frames: Vec<Frame>,
+    /// Below each of them, smaller data areas on the same x-axis; as many for every panel.
+    pub(crate) below: Vec<Vec<Frame>>,
     pub(crate) prose: Prose,
     /// Width and height of the figure, px.
     pub(crate) size: (f64, f64),
@@ -36,6 +38,17 @@ impl Grid {
     pub(crate) fn new(
         count: usize,
         right: f64,
+        prose: (&str, &[String]),
+        metrics: &Metrics,
+    ) -> Self {
+        Self::stacked(count, right, &[], prose, metrics)
+    }
+
+    /// The same with smaller data areas of these heights (px) below each panel's.
+    pub(crate) fn stacked(
+        count: usize,
+        right: f64,
+        heights: &[f64],
         (title, caption): (&str, &[String]),
         metrics: &Metrics,
     ) -> Self {
@@ -47,16 +60,27 @@ impl Grid {
         let cell = [600.0, 500.0, 387.0, 290.0][columns - 1];
         let width = 2.0 * MARGIN + columns as f64 * cell;
         let prose = Prose::new(title, caption, metrics, width);
-        let row = ABOVE + HEIGHT + BELOW;
+        let small: f64 = heights.iter().map(|height| ABOVE + height + BELOW).sum();
+        let row = ABOVE + HEIGHT + BELOW + small;
         let frame = |i: usize| {
             let left = MARGIN + (i % columns) as f64 * cell;
             let top = prose.above() + (i / columns) as f64 * row + ABOVE;
             Frame { left: left + LEFT, top, right: left + cell - right, bottom: top + HEIGHT }
         };
-        let frames = (0..count).map(frame).collect();
+        let frames: Vec<Frame> = (0..count).map(frame).collect();
+        let below = |main: &Frame| {
+            let mut top = main.bottom + BELOW;
+            let stacked = heights.iter().map(|height| {
+                let frame = Frame { top: top + ABOVE, bottom: top + ABOVE + height, ..*main };
+                top = frame.bottom + BELOW;
+                frame
+            });
+            stacked.collect()
+        };
+        let below = frames.iter().map(below).collect();
         let caption_top = prose.above() + count.div_ceil(columns) as f64 * row + AXIS_LABEL;
         let size = (width, caption_top + prose.below());
-        Self { frames, prose, size, caption_top }
+        Self { frames, below, prose, size, caption_top }
     }
 
     /// Title, caption, and one axis label for all.

@@ -120,7 +120,7 @@ fn outline(shape: Shape, (x, y): Place, radius: f64) -> Vec<Place> {
     let around = |corners: usize, radius: f64, turn: f64| {
         let corner = move |i: usize| {
             let angle = std::f64::consts::TAU * (i as f64 / corners as f64 + turn);
-            (x + radius * angle.sin(), y - radius * angle.cos())
+            (x + radius * libm::sin(angle), y - radius * libm::cos(angle))
         };
         (0..corners).map(corner).collect::<Vec<_>>()
     };

@@ -3,7 +3,7 @@
 /// The smallest of 1, 2 and 5 times a power of ten that divides `range` into at most `most` steps.
 pub(crate) fn nice_step(range: f64, most: usize) -> f64 {
     let least = range / most as f64;
-    let power = 10f64.powi(least.log10().floor() as i32);
+    let power = 10f64.powi(libm::log10(least).floor() as i32);
     let rounds = [1.0, 2.0, 5.0].into_iter().find(|factor| factor * power >= least * (1.0 - 1e-9));
     rounds.unwrap_or(10.0) * power
 }
@@ -40,10 +40,10 @@ pub(crate) fn decimals(step: f64) -> usize {
 /// fewer than three of those, evenly spaced round numbers. There are always at least two, unless
 /// the range is a single number.
 pub(crate) fn log_ticks(low: f64, high: f64) -> Vec<f64> {
-    let decades = (high / low).log10();
+    let decades = libm::log10(high / low);
     let factors: &[f64] = if decades > 4.0 { &[1.0] } else { &[1.0, 2.0, 5.0] };
-    let first = low.log10().floor() as i32;
-    let last = high.log10().ceil() as i32;
+    let first = libm::log10(low).floor() as i32;
+    let last = libm::log10(high).ceil() as i32;
     let all = (first..=last)
         .flat_map(|power| factors.iter().map(move |factor| factor * 10f64.powi(power)));
     let ticks: Vec<f64> =

@@ -28,7 +28,7 @@ pub(crate) struct XAxis {
 impl XAxis {
     /// The axis of `sizes` (growing, none twice, not empty) for `curves` curves side by side.
     pub(crate) fn new(sizes: Vec<u32>, curves: usize, frame: &Frame) -> Self {
-        let log = |n: u32| f64::from(n).log2();
+        let log = |n: u32| libm::log2(f64::from(n));
         let (first, last) = (log(sizes[0]), log(sizes[sizes.len() - 1]));
         let padding = (frame.width() / (2 * sizes.len()) as f64).clamp(14.0, 34.0);
         let room = frame.width() - 2.0 * padding;

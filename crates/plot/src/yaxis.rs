@@ -167,7 +167,9 @@ impl YAxis {
             Map::Log { low, high, zero } => match zero {
                 Some(zero) if value <= 0.0 => *zero,
                 Some(_) if value < low.0 => low.1 + GAP / 2.0,
-                _ => low.1 + (value / low.0).ln() / (high.0 / low.0).ln() * (high.1 - low.1),
+                _ => {
+                    low.1 + libm::log(value / low.0) / libm::log(high.0 / low.0) * (high.1 - low.1)
+                }
             },
         }
     }

@@ -5,13 +5,13 @@ mod common;
 mod document;
 
 use common::{
-    SIZES, Wobble, differences, falling, fits, point, sixteen_curves, ten_classes, two_classes,
-    undertrained,
+    SIZES, Wobble, differences, falling, fits, needed, point, ranks, sixteen_curves, ten_classes,
+    trust, two_classes, undertrained, verdicts,
 };
 use document::Document;
 use plot::{
     Curve, Difference, DifferenceCurve, Differences, LearningCurves, PlotError, Point, Svg,
-    accuracy_vs_n, difference_vs_n, fit_vs_n,
+    accuracy_vs_n, cv_trust, difference_vs_n, fit_vs_n, needed_examples, rank_diagram, verdict_map,
 };
 
 fn gallery() -> Vec<(&'static str, Svg)> {
@@ -29,6 +29,10 @@ fn gallery() -> Vec<(&'static str, Svg)> {
         ("long names", accuracy_vs_n(&long_names()).unwrap()),
         ("differences", difference_vs_n(&differences(&two_classes(), "logistic")).unwrap()),
         ("fit", fit_vs_n(&fits()).unwrap()),
+        ("verdicts", verdict_map(&verdicts()).unwrap()),
+        ("needed", needed_examples(&needed()).unwrap()),
+        ("trust", cv_trust(&trust()).unwrap()),
+        ("ranks", rank_diagram(&ranks()).unwrap()),
     ]
 }
 
@@ -284,6 +288,62 @@ fn differences_outside_their_range_are_refused() {
     assert!(difference_vs_n(&figure(0.0, 0.0)).is_ok());
     assert!(matches!(difference_vs_n(&figure(1.5, 0.0)), Err(PlotError::OutOfRange { .. })));
     assert!(matches!(difference_vs_n(&figure(0.0, f64::NAN)), Err(PlotError::Setting { .. })));
+}
+
+#[test]
+fn every_verdict_has_its_colour_and_its_sign() {
+    let svg = verdict_map(&verdicts()).unwrap();
+    let document = Document::of(&svg);
+    // Tiles of each kind: 27 cells and the legend, less the one cell without a verdict.
+    let tiles = |colour: &str| svg.as_str().matches(&format!("<polygon fill=\"{colour}\"")).count();
+    let outcomes = verdicts().rows.into_iter().flat_map(|row| row.cells).flatten();
+    let better = outcomes.filter(|cell| cell.outcome == plot::Outcome::Better).count();
+    assert_eq!(tiles("#8FC4E6"), better + 1);
+    assert!(document.texts.iter().any(|t| t.content == "+1.20"), "its sign is said once");
+    assert!(document.texts.iter().any(|t| t.content == "\u{2212}0.03 ="));
+    assert!(
+        svg.as_str().contains("logistic: n = 10 better, n = 20 equivalent"),
+        "for screen readers"
+    );
+    let mut ragged = verdicts();
+    ragged.rows[1].cells.pop();
+    let message = verdict_map(&ragged).unwrap_err().to_string();
+    assert_eq!(
+        message,
+        "row `random-forest` has 8 cells for 9 columns: give one for each, or none in it"
+    );
+}
+
+#[test]
+fn what_lies_beyond_the_sizes_is_said() {
+    let prose = Document::of(&needed_examples(&needed()).unwrap()).prose();
+    assert!(prose.contains("Arrows: beyond the sizes of the study."), "{prose}");
+    assert_eq!(prose.matches("no score").count(), 2);
+    let mut inside = needed();
+    inside.panels.truncate(1);
+    inside.panels[0].rows.truncate(1);
+    let prose = Document::of(&needed_examples(&inside).unwrap()).prose();
+    assert!(!prose.contains("Arrows"), "{prose}");
+    let mut wrong = needed();
+    wrong.panels[0].rows[0].low = f64::NAN;
+    assert!(matches!(needed_examples(&wrong), Err(PlotError::OutOfRange { .. })));
+    wrong.panels.clear();
+    assert!(matches!(needed_examples(&wrong), Err(PlotError::Empty)));
+}
+
+#[test]
+fn trust_and_ranks_refuse_what_cannot_be_drawn() {
+    let mut figure = trust();
+    figure.curves[1].points[0].bias = 1.5;
+    assert!(matches!(cv_trust(&figure), Err(PlotError::OutOfRange { .. })));
+    figure.curves.iter_mut().for_each(|curve| curve.points.clear());
+    assert!(matches!(cv_trust(&figure), Err(PlotError::Empty)));
+    let mut figure = ranks();
+    figure.models.swap(0, 3);
+    assert!(matches!(rank_diagram(&figure), Err(PlotError::Setting { .. })), "not growing");
+    let mut figure = ranks();
+    figure.cliques.push((3, 9));
+    assert!(matches!(rank_diagram(&figure), Err(PlotError::Setting { .. })), "no such model");
 }
 
 #[test]

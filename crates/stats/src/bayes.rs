@@ -41,6 +41,12 @@ impl Posterior {
         Ok(Posterior { estimate: Estimate { value, variance, df: count - 1.0 } })
     }
 
+    /// Of any mean difference with a variance and degrees of freedom, under a prior without preference: Student's t
+    /// around the estimate. Degrees of freedom below 1 count as 1.
+    pub fn of_estimate(estimate: Estimate) -> Self {
+        Posterior { estimate: Estimate { df: estimate.df.max(1.0), ..estimate } }
+    }
+
     /// Its mean, the observed mean difference.
     pub fn mean(&self) -> f64 {
         self.estimate.value
@@ -96,6 +102,16 @@ mod tests {
     fn no_variation_is_no_certainty() {
         let p = Posterior::of(&[0.75; 10], &[0.5; 10], 5).expect("valid");
         assert_eq!(p.regions(0.01), Ok(None));
+    }
+
+    #[test]
+    fn an_estimate_is_read_as_its_student_t() {
+        let scores = [0.1, -0.1, 0.3, -0.2];
+        let p = Posterior::of(&scores, &[0.0; 4], 2).expect("valid");
+        let estimate = Estimate { value: p.mean(), variance: p.scale().powi(2), df: p.df() };
+        let same = Posterior::of_estimate(estimate).regions(0.05).expect("valid").expect("varies");
+        let r = p.regions(0.05).expect("valid").expect("varies");
+        assert!((r.left - same.left).abs() < 1e-12 && (r.right - same.right).abs() < 1e-12);
     }
 
     #[test]

@@ -115,7 +115,7 @@ pub fn bates(repetitions: &[Nested], level: f64) -> Result<Bates> {
     let inflation_unclipped =
         if sd > 0.0 { mse.max(0.0).sqrt() / (sd / trained.sqrt()) } else { 1.0 };
     let inflation = inflation_unclipped.min(k.sqrt()).max(1.0);
-    let bias = (raw_mean - cv_mean) * (1.0 + ((k - 2.0) / k).powf(1.5));
+    let bias = (raw_mean - cv_mean) * (1.0 + libm::pow((k - 2.0) / k, 1.5));
     let estimate = raw_mean - bias;
     let half = normal_quantile(0.5 + level / 2.0) * sd / n.sqrt() * inflation;
     Ok(Bates {

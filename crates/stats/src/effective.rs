@@ -94,15 +94,31 @@ pub fn holdout<Row: AsRef<[bool]>>(correct: &[Row], level: f64) -> Result<Accura
     Ok(at_effective_size(mean, spread, [correct.len() * items, correct.len(), items], level))
 }
 
-/// `repeated-cv`: R repeats of k folds, each (repeat, fold) with its own training draw; trials in any order. Items may
-/// be scored in some repeats only, as a cap on the test size makes them.
-///
-/// Var is that of [`crate::unbalanced`], whose derivation and assumption (training draws nearly disjoint) apply.
+/// What training draws have in common ([`crate::unbalanced`]).
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Draws {
+    /// The share of examples that two of them have in common on average, in [0, 1).
+    pub overlap: f64,
+    /// True if the scored items are of the pool that training sets are drawn from.
+    pub same_pool: bool,
+}
+
+/// `repeated-cv`: R repeats of k folds, each (repeat, fold) with its own training draw, nearly disjoint; trials in any
+/// order. Items may be scored in some repeats only, as a cap on the test size makes them.
 ///
 /// # Errors
-/// If there are no trials, one is empty or comes twice, an item is scored twice in a repeat, or the level is not in
-/// (0, 1).
+/// As [`of_design`].
 pub fn repeated_cv(trials: &[Trial<'_>], level: f64) -> Result<Accuracy> {
+    of_design(trials, Draws::default(), level)
+}
+
+/// Trials of any of the designs, in any order. Var is that of [`crate::unbalanced`], whose derivation and assumptions
+/// apply, with what the draws have in common.
+///
+/// # Errors
+/// If there are no trials, one is empty or comes twice, an item is scored twice in a repeat, the overlap is not in
+/// [0, 1), or the level is not in (0, 1).
+pub fn of_design(trials: &[Trial<'_>], draws: Draws, level: f64) -> Result<Accuracy> {
     check_level(level)?;
     let scored: Vec<_> = trials
         .iter()
@@ -122,6 +138,7 @@ pub fn repeated_cv(trials: &[Trial<'_>], level: f64) -> Result<Accuracy> {
         return holdout(&[only.correct], level);
     }
     let u = unbalanced::analyse(&scored)?;
+    let u = u.with_shared(u.shared(draws.overlap)?, draws.same_pool);
     Ok(at_effective_size(u.mean, Some((u.variance, u.df)), [u.scores, u.trials, u.items], level))
 }
 

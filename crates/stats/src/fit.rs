@@ -10,10 +10,16 @@
 //! | mmf4 | (ab + c n^d)/(b + n^d) | a, b, c, d | c |
 //! | wbl4 | c - b e^(-a n^d) | a, b, c, d | c |
 //!
-//! A fit always comes out; whether it means anything is [`Fit::well_posed`]. With six noisy sizes it often does not.
+//! A fit always comes out of [`fit()`]; whether it means anything is [`Fit::well_posed`]. With six noisy sizes it often
+//! does not. What is reported goes through [`checked`]: several starts, weights, a limit of at most 1, and the largest
+//! size hidden first to see whether the family would have foretold it.
 
 use crate::error::{Error, Result, check_count, check_finite, check_lengths};
 use crate::least_squares;
+
+mod checked;
+
+pub use checked::{CheckedFit, FARTHEST, NoFit, checked};
 
 /// A family of learning curves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

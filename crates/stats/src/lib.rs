@@ -9,7 +9,8 @@
 //! - two models: [`crossed`] and [`unbalanced`] (draws × items), [`paired`] and [`bayes`] (cross-validation inside a
 //!   small sample), [`mcnemar`] (one draw), [`wilcoxon`] and [`permutation`] (independent pairs), read by [`fn@verdict`];
 //! - several models or data sets: [`friedman`], [`multiplicity`], [`aggregate`];
-//! - learning curves: [`curve`], [`fit`], and [`band`] with replicates from [`pigeonhole`] or [`bootstrap`];
+//! - learning curves: [`curve`], [`fit`], and [`band`] with replicates from [`joint`], [`pigeonhole`] or
+//!   [`bootstrap`];
 //! - cross-validation's own error: [`cross_validation`];
 //! - one trial: [`metrics`].
 
@@ -30,6 +31,7 @@ pub mod five_by_two;
 pub mod friedman;
 pub mod generator;
 mod incomplete_beta;
+pub mod joint;
 mod least_squares;
 pub mod mcnemar;
 pub mod metrics;

@@ -29,7 +29,7 @@ pub fn holm(p: &[f64]) -> Result<Vec<f64>> {
 /// # Errors
 /// If a p-value is not in [0, 1].
 pub fn holm_sidak(p: &[f64]) -> Result<Vec<f64>> {
-    step_down(p, |p, left| -(left * (-p).ln_1p()).exp_m1())
+    step_down(p, |p, left| -libm::expm1(left * libm::log1p(-p)))
 }
 
 /// Hochberg's step-up (Biometrika 75, 1988): the running minimum, from the largest, of (m - i + 1) p₍ᵢ₎.

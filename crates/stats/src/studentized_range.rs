@@ -94,7 +94,7 @@ impl Rule {
     /// Newton's method on the Legendre polynomial from the Chebyshev estimate of its roots.
     fn new(n: usize) -> Self {
         let root = |i: usize| {
-            let mut x = (PI * (i as f64 + 0.75) / (n as f64 + 0.5)).cos();
+            let mut x = libm::cos(PI * (i as f64 + 0.75) / (n as f64 + 0.5));
             let mut slope = 1.0;
             for _ in 0..50 {
                 let (value, derivative) = legendre(n, x);

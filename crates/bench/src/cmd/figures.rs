@@ -3,8 +3,8 @@
 use crate::cli::ResultsArgs;
 use crate::cmd::{Exit, results_folder};
 use crate::error::Result;
+use crate::publish::Derived;
 use crate::store::Results;
-use crate::summary::Summary;
 use crate::{figures, output};
 
 /// Runs the verb.
@@ -12,12 +12,20 @@ use crate::{figures, output};
 /// # Errors
 /// If there are no results, or a file is damaged or can't be written.
 pub fn run(arguments: &ResultsArgs) -> Result<Exit> {
-    let folder = results_folder(arguments);
+    let folder = results_folder(arguments.results.as_ref());
     let results = Results::read(&folder)?;
-    if figures::draw(&folder, &Summary::new(&results)?, &results.lock)? {
-        output::print(&format!("{}\n", folder.join("figures").display()));
+    let derived = Derived::of(&results)?;
+    let drawn = figures::draw(&folder, &derived.sources(&results))?;
+    if !drawn.is_empty() {
+        let line = |f: &figures::Figure| {
+            format!(
+                "{}\n",
+                folder.join("figures").join(f.name).with_added_extension("svg").display()
+            )
+        };
+        output::print(&drawn.iter().map(line).collect::<String>());
         return Ok(Exit::Done);
     }
-    eprintln!("nothing to draw: no trial is ok, the reasons are in scores/");
+    crate::say!("nothing to draw: no trial is ok, the reasons are in scores/");
     Ok(Exit::NotAllOk)
 }

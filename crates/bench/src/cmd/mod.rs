@@ -1,17 +1,28 @@
 //! The verbs of the command line, one file each.
 
+mod added;
+pub mod compare;
 pub mod datasets;
 pub mod figures;
+pub mod merge;
 pub mod models;
 pub mod plan;
+pub mod report;
 pub mod summary;
 pub mod sweep;
+pub mod verify;
+pub mod worker;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::cli::{ResultsArgs, Selection};
+use ::models::Registry;
+
+use crate::cli::Selection;
 use crate::error::{Error, Result};
 use crate::experiment::Experiment;
+use crate::process::INTERRUPTED;
 use crate::{experiment_file, workspace};
 
 /// How a verb ended, if not in an error.
@@ -37,12 +48,13 @@ impl Exit {
 }
 
 /// Reads the experiment and narrows it to what was selected.
-fn experiment(selection: &Selection) -> Result<Experiment> {
+fn experiment(selection: &Selection, registry: &Registry) -> Result<Experiment> {
     let path = workspace::experiment_file(selection.experiment.as_deref())?;
-    let mut experiment = experiment_file::read(&path)?;
+    let mut experiment = experiment_file::read(&path, registry)?;
     if let Some(names) = &selection.models {
         choose_models(&mut experiment, names)?;
     }
+    added::add(&mut experiment, selection, registry)?;
     if let Some(sizes) = &selection.sizes {
         let mut sizes = sizes.clone();
         sizes.sort_unstable();
@@ -72,14 +84,40 @@ fn choose_models(experiment: &mut Experiment, names: &[String]) -> Result<()> {
 }
 
 /// The results folder that was meant: a path, or the name of one in `results/`.
-fn results_folder(arguments: &ResultsArgs) -> PathBuf {
-    let default = PathBuf::from(workspace::DEFAULT_EXPERIMENT);
-    match &arguments.results {
-        Some(path) if path.is_dir() => path.clone(),
-        Some(name) => {
-            let there = workspace::results_folder(None, &name.to_string_lossy());
-            if there.is_dir() { there } else { name.clone() }
-        }
-        None => workspace::results_folder(None, &default.to_string_lossy()),
+fn results_folder(given: Option<&PathBuf>) -> PathBuf {
+    match given {
+        Some(path) => results_path(path),
+        None => workspace::results_folder(None, workspace::DEFAULT_EXPERIMENT),
     }
+}
+
+/// The results folder that `given` means.
+fn results_path(given: &Path) -> PathBuf {
+    if given.is_dir() {
+        return given.to_owned();
+    }
+    let there = workspace::results_folder(None, &given.to_string_lossy());
+    if there.is_dir() { there } else { given.to_owned() }
+}
+
+/// Trials at a time: as asked for, or the number of cores.
+fn jobs(asked: Option<u32>) -> usize {
+    let cores = || std::thread::available_parallelism().map_or(1, usize::from);
+    asked.map_or_else(cores, |jobs| jobs as usize)
+}
+
+/// A flag that the first SIGINT or SIGTERM sets; the second ends the process at once. Finished trials are in the
+/// journal either way.
+fn stop_on_signal() -> Result<Arc<AtomicBool>> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let flag = stop.clone();
+    ctrlc::set_handler(move || {
+        INTERRUPTED.store(true, Ordering::Relaxed);
+        if flag.swap(true, Ordering::Relaxed) {
+            std::process::exit(i32::from(Exit::Interrupted.code()));
+        }
+        crate::say!("\nstopping (once more to leave at once)");
+    })
+    .map_err(|error| Error::input(format!("can't listen for interrupts: {error}")))?;
+    Ok(stop)
 }

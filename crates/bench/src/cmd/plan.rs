@@ -2,28 +2,38 @@
 
 use std::fmt::Write;
 
+use models::Registry;
+
 use crate::cli::{Common, PlanArgs};
 use crate::cmd::{Exit, experiment};
 use crate::data::{Dataset, data_folder};
 use crate::error::Result;
+use crate::experiment::Tune;
 use crate::output;
-use crate::plan::plan;
+use crate::plan::{TrialKey, plan};
 use crate::seed::trial_seed;
 use crate::trial::Bench;
 
-/// Runs the verb: `model,n,repeat,fold,seed`, in plan order. Everything that a sweep would refuse is refused here.
+/// Runs the verb: `model,n,repeat,fold,seed,tune`, in plan order; `tune` holds the values that a model chooses among. Everything that a sweep would refuse is refused here.
 ///
 /// # Errors
 /// Bad input.
-pub fn run(common: &Common, arguments: &PlanArgs) -> Result<Exit> {
-    let experiment = experiment(&arguments.selection)?;
+pub fn run(common: &Common, arguments: &PlanArgs, registry: &Registry) -> Result<Exit> {
+    let experiment = experiment(&arguments.selection, registry)?;
     let dataset = Dataset::load(&experiment.dataset, &data_folder(common.data.as_deref())?)?;
     let bench = Bench::new(experiment, dataset, nn::Device::Cpu)?;
     let experiment = bench.experiment();
-    let mut text = String::from("model,n,repeat,fold,seed\n");
-    for key in plan(experiment) {
-        let seed = trial_seed(experiment.seed, &key.model, key.n, key.repeat, key.fold);
-        let _ = writeln!(text, "{},{},{},{},{seed}", key.model, key.n, key.repeat, key.fold);
+    let mut trials = plan(experiment);
+    if let Some(shard) = arguments.shard {
+        shard.keep(&mut trials, experiment.protocol.splits_per_repeat());
+    }
+    let mut text = String::from("model,n,repeat,fold,seed,tune\n");
+    for key in trials {
+        let TrialKey { model, n, repeat, fold } = &key;
+        let seed = trial_seed(experiment.seed, model, *n, *repeat, *fold);
+        let spec = experiment.models.iter().find(|spec| *model == spec.name);
+        let tune = spec.and_then(|spec| spec.tune.as_ref()).map(Tune::text).unwrap_or_default();
+        let _ = writeln!(text, "{model},{n},{repeat},{fold},{seed},{tune}");
     }
     output::print(&text);
     Ok(Exit::Done)

@@ -12,12 +12,12 @@ use crate::{output, show};
 /// # Errors
 /// If there are no results, or a file is damaged.
 pub fn run(arguments: &ResultsArgs) -> Result<Exit> {
-    let summary = Summary::new(&Results::read(&results_folder(arguments))?)?;
+    let summary = Summary::new(&Results::read(&results_folder(arguments.results.as_ref()))?)?;
     output::print(&show::summary(&summary));
     let (not_ok, trials) = summary.not_ok();
     if not_ok == 0 {
         return Ok(Exit::Done);
     }
-    eprintln!("{not_ok} of {trials} trials are not ok, the reasons are in scores/");
+    crate::say!("{not_ok} of {trials} trials are not ok, the reasons are in scores/");
     Ok(Exit::NotAllOk)
 }

@@ -1,19 +1,23 @@
 //! `bench sweep`: run what is missing, then write tables and figures.
 
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 
-use crate::cli::{Common, SweepArgs};
-use crate::cmd::{Exit, experiment};
+use models::Registry;
+
+use crate::cli::{Common, Selection, SweepArgs};
+use crate::cmd::{Exit, experiment, jobs, stop_on_signal};
 use crate::data::{Dataset, data_folder};
 use crate::environment::{self, Environment};
-use crate::error::{Error, Result};
+use crate::error::Result;
+use crate::experiment::Experiment;
+use crate::isolate::Isolation;
 use crate::plan::{TrialKey, plan, running_order};
 use crate::progress::{Progress, duration};
-use crate::record::Status;
-use crate::store::{Items, Lock, Published, Results, Store};
-use crate::summary::Summary;
+use crate::publish::items;
+use crate::record::{Record, Status};
+use crate::store::{Lock, Published, Store};
+use crate::sweep::Sink;
 use crate::trial::Bench;
 use crate::{device, files, output, publish, show, sweep, workspace};
 
@@ -21,32 +25,75 @@ use crate::{device, files, output, publish, show, sweep, workspace};
 ///
 /// # Errors
 /// Bad input, or a file that can't be used.
-pub fn run(common: &Common, arguments: &SweepArgs) -> Result<Exit> {
+pub fn run(common: &Common, arguments: &SweepArgs, registry: &Registry) -> Result<Exit> {
     let stop = stop_on_signal()?;
-    let experiment = experiment(&arguments.selection)?;
-    device::check(arguments.device)?;
+    let mut experiment = experiment(&arguments.selection, registry)?;
+    let limits = &mut experiment.limits;
+    limits.seconds = arguments.time_limit.or(limits.seconds);
+    limits.memory_mib = arguments.memory_limit.or(limits.memory_mib);
+    let device = device::chosen(arguments.device, arguments.engine)?;
+    device::check(device)?;
     let folder = workspace::results_folder(arguments.out.as_deref(), &experiment.name);
-    let dataset = Dataset::load(&experiment.dataset, &data_folder(common.data.as_deref())?)?;
-    let lock = Lock::new(&experiment, &dataset, arguments.device);
-    let bench = Bench::new(experiment, dataset, arguments.device)?;
+    let data = data_folder(common.data.as_deref())?;
+    let dataset = Dataset::load(&experiment.dataset, &data)?;
+    let lock = Lock::new(&experiment, &dataset, device);
+    let isolation = isolation(&experiment, arguments, device, &lock, &data)?;
+    let bench = Bench::new(experiment, dataset, device)?;
     let mut store = Store::open(&folder, &lock)?;
 
     let started = environment::now();
-    let asked = plan(bench.experiment());
-    if run_missing(&bench, &mut store, &asked, arguments, &stop)? == Exit::Interrupted {
+    let mut asked = plan(bench.experiment());
+    if added_any(&arguments.selection) {
+        // New contenders beside old results: these stand.
+        asked.retain(|key| !store.has_in_tables(key));
+    }
+    if let Some(shard) = arguments.shard {
+        shard.keep(&mut asked, bench.experiment().protocol.splits_per_repeat());
+    }
+    if run_missing(&bench, &mut store, &asked, arguments, isolation.as_ref(), &stop)?
+        == Exit::Interrupted
+    {
         return Ok(Exit::Interrupted);
     }
-    let published = store.publish(items(&bench))?;
-    let environment = Environment::new(arguments.device, jobs(arguments), started);
+    let environment = Environment::new(device, jobs(arguments.jobs), started)
+        .with_runners(&bench.experiment().models);
     files::write_whole(&folder.join("environment.toml"), environment.to_text().as_bytes())?;
-    let results = Results::read(&folder)?;
-    let summary = Summary::new(&results)?;
-    publish::derived(&folder, &summary, &results.lock)?;
-    if !arguments.quiet {
-        output::print(&show::summary(&summary));
-        report(&published, &folder);
+    match arguments.shard {
+        // Several shards may share a folder, and none knows when the last is through.
+        Some(shard) => crate::say!("shard {shard} is through; `bench merge` writes the tables"),
+        None => publish(&bench, &mut store, arguments)?,
     }
     Ok(count_not_ok(&store, &asked))
+}
+
+fn added_any(selection: &Selection) -> bool {
+    !selection.with.is_empty() || !selection.model.is_empty()
+}
+
+/// Processes for the trials, where limits or the user ask for them.
+fn isolation(
+    experiment: &Experiment,
+    arguments: &SweepArgs,
+    device: nn::Device,
+    lock: &Lock,
+    data: &Path,
+) -> Result<Option<Isolation>> {
+    if !arguments.isolate && !experiment.limits.any() {
+        return Ok(None);
+    }
+    let beside = experiment.dataset.table.as_ref().map(|table| &*table.beside);
+    Isolation::new(lock, data, beside, device, experiment.limits).map(Some)
+}
+
+/// Writes tables, summary and figures, and shows them.
+fn publish(bench: &Bench, store: &mut Store, arguments: &SweepArgs) -> Result<()> {
+    let published = store.publish(items(bench))?;
+    let derived = publish::folder(store.folder())?;
+    if !arguments.quiet {
+        output::print(&show::summary(&derived.summary));
+        report(&published, store.folder());
+    }
+    Ok(())
 }
 
 /// Runs the trials that the journal lacks.
@@ -55,27 +102,31 @@ fn run_missing(
     store: &mut Store,
     asked: &[TrialKey],
     arguments: &SweepArgs,
+    isolation: Option<&Isolation>,
     stop: &AtomicBool,
 ) -> Result<Exit> {
-    let mut missing: Vec<TrialKey> = asked.iter().filter(|key| !store.has(key)).cloned().collect();
+    let due = |key: &&TrialKey| {
+        store.get(key).is_none_or(|r| arguments.retry && r.outcome.is_circumstance())
+    };
+    let mut missing: Vec<TrialKey> = asked.iter().filter(due).cloned().collect();
     running_order(&mut missing);
-    let jobs = jobs(arguments);
+    let jobs = jobs(arguments.jobs);
     if !arguments.quiet {
         announce(bench, store, asked.len(), missing.len(), jobs);
     }
     let mut progress = Progress::new(&missing, jobs, arguments.quiet);
     let clock = std::time::Instant::now();
     let mut done = 0;
-    let ran = sweep::run(bench, &missing, jobs, stop, |record| {
-        progress.finished(&record);
-        done += 1;
-        store.append(record)
-    });
+    let mut sink = Watched { store, progress: &mut progress, done: &mut done };
+    let ran = match isolation {
+        Some(isolation) => sweep::run_isolated(bench, &missing, jobs, stop, isolation, &mut sink),
+        None => sweep::run(bench, &missing, jobs, stop, &mut sink),
+    };
     progress.end();
     ran?;
     store.sync()?;
     if done < missing.len() {
-        eprintln!(
+        crate::say!(
             "interrupted: {} of {} trials are done and kept; the same command goes on from there",
             asked.len() - missing.len() + done,
             asked.len()
@@ -83,14 +134,28 @@ fn run_missing(
         return Ok(Exit::Interrupted);
     }
     if !arguments.quiet && done > 0 {
-        eprintln!("{done} trials in {}", duration(clock.elapsed().as_secs_f64()));
+        crate::say!("{done} trials in {}", duration(clock.elapsed().as_secs_f64()));
     }
     Ok(Exit::Done)
 }
 
-fn jobs(arguments: &SweepArgs) -> usize {
-    let cores = || std::thread::available_parallelism().map_or(1, usize::from);
-    arguments.jobs.map_or_else(cores, |jobs| jobs as usize)
+/// The store, with progress shown as records come in.
+struct Watched<'a> {
+    store: &'a mut Store,
+    progress: &'a mut Progress,
+    done: &'a mut usize,
+}
+
+impl Sink for Watched<'_> {
+    fn keep(&mut self, record: Record) -> Result<()> {
+        self.progress.finished(&record);
+        *self.done += 1;
+        self.store.keep(record)
+    }
+
+    fn idle(&mut self) -> Result<()> {
+        self.store.idle()
+    }
 }
 
 fn announce(bench: &Bench, store: &Store, asked: usize, missing: usize, jobs: usize) {
@@ -99,59 +164,35 @@ fn announce(bench: &Bench, store: &Store, asked: usize, missing: usize, jobs: us
         0 => String::new(),
         done => format!(", {done} of them done before"),
     };
-    eprintln!(
+    crate::say!(
         "{}: {} models × {} sizes × {} splits = {asked} trials{done}; {jobs} at a time, into {}",
         experiment.name,
         experiment.models.len(),
         experiment.protocol.sizes.len(),
-        experiment.protocol.repeats * experiment.protocol.folds,
+        experiment.protocol.repeats * experiment.protocol.splits_per_repeat(),
         store.folder().display()
     );
     for model in &experiment.models {
         if let Some(caveat) = model.kind.caveat {
-            eprintln!("warning: {} is not reproducible: {caveat}", model.name);
+            crate::say!("warning: {} is not reproducible: {caveat}", model.name);
         }
     }
-}
-
-/// A flag that the first SIGINT or SIGTERM sets; the second ends the process at once. Finished trials are in the
-/// journal either way.
-fn stop_on_signal() -> Result<Arc<AtomicBool>> {
-    let stop = Arc::new(AtomicBool::new(false));
-    let flag = stop.clone();
-    ctrlc::set_handler(move || {
-        if flag.swap(true, Ordering::Relaxed) {
-            std::process::exit(i32::from(Exit::Interrupted.code()));
-        }
-        eprintln!("\nstopping (once more to leave at once)");
-    })
-    .map_err(|error| Error::input(format!("can't listen for interrupts: {error}")))?;
-    Ok(stop)
-}
-
-/// The held-out items of the experiment's splits.
-fn items(bench: &Bench) -> Items {
-    let protocol = &bench.experiment().protocol;
-    (0..protocol.repeats)
-        .flat_map(|repeat| (0..protocol.folds).map(move |fold| (repeat, fold)))
-        .map(|(repeat, fold)| ((repeat, fold), bench.split(repeat, fold).test.clone()))
-        .collect()
 }
 
 fn report(published: &Published, folder: &Path) {
     let Published { reproduced, changed } = published;
     if reproduced + changed.len() > 0 {
-        eprintln!(
+        crate::say!(
             "{reproduced} of the {} results that were here came out the same, bit for bit",
             reproduced + changed.len()
         );
     }
     if let Some(first) = changed.first() {
-        eprintln!("{} came out different (first: {first}) and were replaced", changed.len());
+        crate::say!("{} came out different (first: {first}) and were replaced", changed.len());
     }
     let figure = folder.join("figures").join("accuracy-vs-n.png");
     if figure.is_file() {
-        eprintln!("figure: {}", figure.display());
+        crate::say!("figure: {}", figure.display());
     }
 }
 
@@ -169,7 +210,7 @@ fn count_not_ok(store: &Store, asked: &[TrialKey]) -> Exit {
         .filter(|(_, count)| *count > 0)
         .map(|(status, count)| format!("{count} {status}"))
         .collect();
-    eprintln!(
+    crate::say!(
         "{} of {} trials are not ok: {} (first: {}: {})",
         bad.len(),
         asked.len(),

@@ -1,5 +1,6 @@
 //! Datasets: what there is, where it lies, and its items in memory.
 
+mod csv;
 mod idx;
 mod locate;
 
@@ -9,9 +10,10 @@ use models::Shape;
 use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Result};
-use crate::experiment::{DatasetSpec, Scale};
+use crate::experiment::{DatasetSpec, Scale, TableSpec};
 use crate::split::Pool;
 
+pub(crate) use idx::hex;
 pub use locate::{DATA_VARIABLE, data_folder};
 
 /// A dataset that an experiment can name: four IDX files, official training and test set.
@@ -66,9 +68,12 @@ pub const SOURCES: &[Source] = &[
     },
 ];
 
+/// The name of a table of the user's own.
+pub const CSV: &str = "csv";
+
 /// The names of all datasets.
 pub fn names() -> Vec<&'static str> {
-    SOURCES.iter().map(|source| source.name).collect()
+    SOURCES.iter().map(|source| source.name).chain([CSV]).collect()
 }
 
 /// A dataset in memory: items of the chosen classes, the official training set first.
@@ -86,8 +91,32 @@ pub struct Dataset {
     pub train_len: usize,
     /// Hash of the data as loaded, all classes.
     pub sha256: String,
-    /// Item after item, one byte per pixel.
-    pixels: Vec<u8>,
+    /// Where it came from, if it is a table of the user's own.
+    pub table: Option<TableSpec>,
+    /// Item after item.
+    values: Values,
+}
+
+/// The values of all items, as they are stored.
+#[derive(Clone, Debug)]
+enum Values {
+    /// Pixels, one byte each.
+    Bytes(Vec<u8>),
+    /// Anything else.
+    Floats(Vec<f32>),
+}
+
+impl Values {
+    /// The values of the items at `kept`, each `size` values long.
+    fn select(&self, kept: &[usize], size: usize) -> Values {
+        fn pick<T: Copy>(all: &[T], kept: &[usize], size: usize) -> Vec<T> {
+            kept.iter().flat_map(|&i| &all[i * size..(i + 1) * size]).copied().collect()
+        }
+        match self {
+            Values::Bytes(all) => Values::Bytes(pick(all, kept, size)),
+            Values::Floats(all) => Values::Floats(pick(all, kept, size)),
+        }
+    }
 }
 
 impl Dataset {
@@ -116,7 +145,8 @@ impl Dataset {
             labels,
             train_len,
             sha256: idx::hex(&hash.finalize()),
-            pixels,
+            table: None,
+            values: Values::Bytes(pixels),
         }
     }
 
@@ -126,11 +156,12 @@ impl Dataset {
     /// # Errors
     /// [`Error::Input`] naming the file that is missing, damaged or not what it should be, or the class that isn't.
     pub fn load(spec: &DatasetSpec, folder: &Path) -> Result<Dataset> {
-        let source = SOURCES
-            .iter()
-            .find(|source| source.name == spec.name)
-            .ok_or_else(|| Error::input(format!("unknown dataset {:?}", spec.name)))?;
-        let all = source.load(folder)?;
+        let source = SOURCES.iter().find(|source| source.name == spec.name);
+        let all = match (&spec.table, source) {
+            (Some(table), _) => csv::load(table, folder)?,
+            (None, Some(source)) => source.load(folder)?,
+            (None, None) => return Err(Error::input(format!("unknown dataset {:?}", spec.name))),
+        };
         match &spec.classes {
             Some(classes) => all.choose(classes),
             None => Ok(all),
@@ -152,15 +183,20 @@ impl Dataset {
         (count(&self.labels[..self.train_len]), count(&self.labels[self.train_len..]))
     }
 
-    /// The values of `items`, row after row.
+    /// The values of `items`, row after row; [`Scale::Standard`] is left to the training rows, and is as stored here.
     pub fn gather(&self, items: &[u32], scale: Scale) -> Vec<f32> {
         let size = self.shape.len();
+        let range = |item: &u32| *item as usize * size..(*item as usize + 1) * size;
         let mut values = Vec::with_capacity(items.len() * size);
-        for &item in items {
-            let pixels = &self.pixels[item as usize * size..(item as usize + 1) * size];
-            match scale {
-                Scale::Unit => values.extend(pixels.iter().map(|&p| f32::from(p) / 255.0)),
-                Scale::Raw => values.extend(pixels.iter().map(|&p| f32::from(p))),
+        match (&self.values, scale) {
+            (Values::Floats(all), _) => items.iter().for_each(|i| values.extend(&all[range(i)])),
+            (Values::Bytes(all), Scale::Unit) => items
+                .iter()
+                .for_each(|i| values.extend(all[range(i)].iter().map(|&p| f32::from(p) / 255.0))),
+            (Values::Bytes(all), Scale::Raw | Scale::Standard) => {
+                items
+                    .iter()
+                    .for_each(|i| values.extend(all[range(i)].iter().map(|&p| f32::from(p))));
             }
         }
         values
@@ -173,43 +209,42 @@ impl Dataset {
 
     /// Held-out items whose pixels equal those of a training item, by content; `(training, test)` pairs.
     pub fn duplicates_across_sets(&self) -> Vec<(u32, u32)> {
-        let size = self.shape.len();
-        let item = |i: usize| &self.pixels[i * size..(i + 1) * size];
+        let item = |i: usize| -> Vec<u32> {
+            self.gather(&[i as u32], Scale::Raw).into_iter().map(f32::to_bits).collect()
+        };
         let mut first = std::collections::BTreeMap::new();
         for i in (0..self.train_len).rev() {
             first.insert(item(i), i as u32);
         }
         (self.train_len..self.labels.len())
-            .filter_map(|i| first.get(item(i)).map(|&twin| (twin, i as u32)))
+            .filter_map(|i| first.get(&item(i)).map(|&twin| (twin, i as u32)))
             .collect()
     }
 
     /// Keeps the items of `classes`, which become classes 0, 1, … in that order.
-    fn choose(self, classes: &[u32]) -> Result<Dataset> {
-        if let Some(class) = classes.iter().find(|&&class| class as usize >= self.class_names.len())
-        {
-            return Err(Error::input(format!(
-                "dataset {:?} has no class {class}, its classes are 0..{}",
-                self.name,
-                self.class_names.len() - 1
-            )));
+    fn choose(self, classes: &[String]) -> Result<Dataset> {
+        let mut places = Vec::new();
+        for class in classes {
+            let place = self.class_names.iter().position(|name| name == class);
+            places.push(place.ok_or_else(|| {
+                Error::input(format!(
+                    "dataset {:?} has no class {class}, its classes are {}",
+                    self.name,
+                    self.class_names.join(", ")
+                ))
+            })? as u32);
         }
-        let position = |label: u32| classes.iter().position(|&class| class == label);
+        let position = |label: u32| places.iter().position(|&place| place == label);
         let kept: Vec<usize> =
             (0..self.labels.len()).filter(|&i| position(self.labels[i]).is_some()).collect();
-        let size = self.shape.len();
-        let mut pixels = Vec::with_capacity(kept.len() * size);
-        for &i in &kept {
-            pixels.extend_from_slice(&self.pixels[i * size..(i + 1) * size]);
-        }
         Ok(Dataset {
-            class_names: classes.iter().map(|&c| self.class_names[c as usize].clone()).collect(),
+            class_names: classes.to_vec(),
             labels: kept
                 .iter()
                 .filter_map(|&i| position(self.labels[i]).map(|class| class as u32))
                 .collect(),
             train_len: kept.iter().filter(|&&i| i < self.train_len).count(),
-            pixels,
+            values: self.values.select(&kept, self.shape.len()),
             ..self
         })
     }
@@ -265,7 +300,8 @@ impl Source {
             labels: [train.labels, test.labels].concat(),
             train_len,
             sha256: idx::hex(&hash.finalize()),
-            pixels: [train.pixels, test.pixels].concat(),
+            table: None,
+            values: Values::Bytes([train.pixels, test.pixels].concat()),
         })
     }
 }

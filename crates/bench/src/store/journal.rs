@@ -4,16 +4,19 @@
 //! which readers pass over: that trial runs again. Nobody ever writes to another process's file, so a torn line can't
 //! swallow the one behind it. A complete line whose checksum is wrong is damage, and is never passed over.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{ErrorKind, Write};
+use std::borrow::Cow;
+use std::fs::{self, File};
+use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::plan::TrialKey;
 use crate::record::{Correctness, Outcome, Record, Status, Timing};
+use crate::store::disk::{Disk, Log};
 
 /// The first line of every journal file.
 const HEADER: &str = "bench-journal 1\n";
@@ -21,60 +24,91 @@ const HEADER: &str = "bench-journal 1\n";
 /// At most this much finished work waits for the disk.
 const SYNC_EVERY: Duration = Duration::from_secs(1);
 
+/// So much of a file is read and decoded at a time.
+const BLOCK: usize = 16 << 20;
+
+/// No record is longer: a million items are a quarter of it.
+const LONGEST_LINE: usize = 1 << 20;
+
 /// Writes this process's file of a journal folder; the file is made with the first record.
 #[derive(Debug)]
 pub(super) struct Writer {
     folder: PathBuf,
-    open: Option<(PathBuf, File)>,
+    disk: Box<dyn Disk>,
+    open: Option<(PathBuf, Box<dyn Log>)>,
     synced: Instant,
     dirty: bool,
+    /// Set by the first failure: what follows it in the file can't be trusted, so nothing may.
+    broken: bool,
 }
 
 impl Writer {
     /// A writer for the journal at `folder`.
-    pub(super) fn new(folder: PathBuf) -> Self {
-        Writer { folder, open: None, synced: Instant::now(), dirty: false }
+    pub(super) fn new(folder: PathBuf, disk: Box<dyn Disk>) -> Self {
+        Writer { folder, disk, open: None, synced: Instant::now(), dirty: false, broken: false }
     }
 
     /// Appends one record.
     ///
     /// # Errors
-    /// [`Error::Io`]: the record may not be there, all before it are.
+    /// [`Error::Io`]: the record may not be there, all before it are. Nothing can be written after an error.
     pub(super) fn append(&mut self, id: &str, record: &Record) -> Result<()> {
         let line = encode(id, record)?;
-        if self.open.is_none() {
-            self.open = Some(create(&self.folder)?);
-        }
-        let Some((path, file)) = &mut self.open else { return Ok(()) };
-        file.write_all(line.as_bytes()).map_err(|error| Error::io(path, error))?;
-        self.dirty = true;
+        self.guarded(|writer| {
+            if writer.open.is_none() {
+                writer.open = Some(create(&writer.folder, &*writer.disk)?);
+            }
+            let Some((path, log)) = &mut writer.open else { return Ok(()) };
+            log.write_all(line.as_bytes()).map_err(|error| Error::io(path, error))?;
+            writer.dirty = true;
+            Ok(())
+        })?;
+        self.sync_if_due()
+    }
+
+    /// Makes sure that no record waits longer than [`SYNC_EVERY`] for the disk; to be called now and then.
+    ///
+    /// # Errors
+    /// As [`Writer::sync`].
+    pub(super) fn sync_if_due(&mut self) -> Result<()> {
         if self.synced.elapsed() >= SYNC_EVERY { self.sync() } else { Ok(()) }
     }
 
     /// Makes sure that all records are on the disk.
     ///
     /// # Errors
-    /// [`Error::Io`]; then the file is not to be trusted beyond the last successful call, and writing must end.
+    /// [`Error::Io`]; then the file is not to be trusted beyond the last successful call, and writing has ended.
     pub(super) fn sync(&mut self) -> Result<()> {
-        if let (Some((path, file)), true) = (&self.open, self.dirty) {
-            file.sync_data().map_err(|error| Error::io(path, error))?;
-            self.dirty = false;
+        self.guarded(|writer| {
+            if let (Some((path, log)), true) = (&mut writer.open, writer.dirty) {
+                log.sync().map_err(|error| Error::io(path, error))?;
+                writer.dirty = false;
+            }
+            writer.synced = Instant::now();
+            Ok(())
+        })
+    }
+
+    fn guarded(&mut self, write: impl FnOnce(&mut Self) -> Result<()>) -> Result<()> {
+        if self.broken {
+            return Err(Error::io(&self.folder, "writing failed before: nothing can follow it"));
         }
-        self.synced = Instant::now();
-        Ok(())
+        let written = write(self);
+        self.broken = written.is_err();
+        written
     }
 }
 
 /// A new file in `folder`, under the first free number.
-fn create(folder: &Path) -> Result<(PathBuf, File)> {
+fn create(folder: &Path, disk: &dyn Disk) -> Result<(PathBuf, Box<dyn Log>)> {
     fs::create_dir_all(folder).map_err(|error| Error::io(folder, error))?;
     let mut number = 0;
     loop {
         let path = folder.join(format!("{number:05}.log"));
-        match OpenOptions::new().append(true).create_new(true).open(&path) {
-            Ok(mut file) => {
-                file.write_all(HEADER.as_bytes()).map_err(|error| Error::io(&path, error))?;
-                return Ok((path, file));
+        match disk.create_new(&path) {
+            Ok(mut log) => {
+                log.write_all(HEADER.as_bytes()).map_err(|error| Error::io(&path, error))?;
+                return Ok((path, log));
             }
             Err(error) if error.kind() == ErrorKind::AlreadyExists => number += 1,
             Err(error) => return Err(Error::io(&path, error)),
@@ -82,55 +116,99 @@ fn create(folder: &Path) -> Result<(PathBuf, File)> {
     }
 }
 
-/// Reads all files of the journal at `folder`, in the order of their names: ids and records.
+/// Reads all files of the journal at `folder`, in the order of their names, and hands each record with its id and the
+/// file it stands in to `keep`.
 ///
 /// # Errors
-/// [`Error::Io`] naming file and byte for damage, or a file of another format.
-pub(super) fn read(folder: &Path) -> Result<Vec<(String, Record)>> {
+/// [`Error::Io`] naming file and byte for damage, or a file of another format; what `keep` returns.
+pub(super) fn read(
+    folder: &Path,
+    mut keep: impl FnMut(&Path, &str, Record) -> Result<()>,
+) -> Result<()> {
     let mut paths: Vec<PathBuf> = match fs::read_dir(folder) {
         Ok(entries) => entries.flatten().map(|entry| entry.path()).collect(),
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(Error::io(folder, error)),
     };
     paths.retain(|path| path.extension().is_some_and(|ending| ending == "log"));
     paths.sort();
-    let mut records = Vec::new();
     for path in paths {
-        let bytes = fs::read(&path).map_err(|error| Error::io(&path, error))?;
-        read_file(&bytes, &mut records)
-            .map_err(|(at, why)| Error::io(&path, format!("byte {at}: {why}")))?;
-    }
-    Ok(records)
-}
-
-fn read_file(
-    bytes: &[u8],
-    records: &mut Vec<(String, Record)>,
-) -> std::result::Result<(), (usize, String)> {
-    if bytes.len() < HEADER.len() && HEADER.as_bytes().starts_with(bytes) {
-        return Ok(()); // killed while writing the header
-    }
-    if !bytes.starts_with(HEADER.as_bytes()) {
-        return Err((0, format!("no journal of this version, expected {:?}", HEADER.trim_end())));
-    }
-    let mut at = HEADER.len();
-    for line in bytes[at..].split_inclusive(|&byte| byte == b'\n') {
-        let Some(whole) = line.strip_suffix(b"\n") else { break };
-        records.push(decode(whole).map_err(|why| (at, why))?);
-        at += line.len();
+        let mut file = File::open(&path).map_err(|error| Error::io(&path, error))?;
+        read_file(&mut file, BLOCK, |id, record| keep(&path, id, record)).map_err(
+            |why| match why {
+                Trouble::System(error) => Error::io(&path, error),
+                Trouble::Damage(at, why) => Error::io(&path, format!("byte {at}: {why}")),
+                Trouble::Refused(error) => error,
+            },
+        )?;
     }
     Ok(())
 }
 
-/// `<crc32 of the rest, 8 digits> <trial id> <record as JSON>\n`
-fn encode(id: &str, record: &Record) -> Result<String> {
+/// Why a file could not be read to its end.
+#[derive(Debug)]
+enum Trouble {
+    System(std::io::Error),
+    /// Where, and what.
+    Damage(u64, String),
+    Refused(Error),
+}
+
+/// Reads block by block, decoding the lines of a block side by side.
+fn read_file(
+    file: &mut impl Read,
+    block: usize,
+    mut keep: impl FnMut(&str, Record) -> Result<()>,
+) -> std::result::Result<(), Trouble> {
+    let mut header = Vec::new();
+    file.by_ref().take(HEADER.len() as u64).read_to_end(&mut header).map_err(Trouble::System)?;
+    if !HEADER.as_bytes().starts_with(&header) {
+        return Err(Trouble::Damage(
+            0,
+            format!("no journal of this version, expected {:?}", HEADER.trim_end()),
+        ));
+    }
+    let mut at = HEADER.len() as u64;
+    let mut pending: Vec<u8> = Vec::new();
+    loop {
+        let read =
+            file.by_ref().take(block as u64).read_to_end(&mut pending).map_err(Trouble::System)?;
+        let Some(end) = pending.iter().rposition(|&byte| byte == b'\n') else {
+            if read == 0 {
+                return Ok(()); // the rest, if any, is a line that a kill cut short
+            }
+            if pending.len() > LONGEST_LINE + block {
+                return Err(Trouble::Damage(at, "no end of line where a record must end".into()));
+            }
+            continue;
+        };
+        let lines: Vec<&[u8]> = pending[..end].split(|&byte| byte == b'\n').collect();
+        let decoded: Vec<_> = lines.par_iter().map(|line| decode(line)).collect();
+        for (line, decoded) in lines.iter().zip(decoded) {
+            let (id, record) = decoded.map_err(|why| Trouble::Damage(at, why))?;
+            keep(id, record).map_err(Trouble::Refused)?;
+            at += line.len() as u64 + 1;
+        }
+        pending.drain(..=end);
+    }
+}
+
+/// A record as one line: `<crc32 of the rest, 8 digits> <trial id> <record as JSON>\n`
+///
+/// # Errors
+/// If the record can't be written as JSON.
+pub(crate) fn encode(id: &str, record: &Record) -> Result<String> {
     let json = serde_json::to_string(&Wire::from(record))
         .map_err(|error| Error::input(format!("{}: {error}", record.key)))?;
     let body = format!("{id} {json}");
     Ok(format!("{:08x} {body}\n", crc32fast::hash(body.as_bytes())))
 }
 
-fn decode(line: &[u8]) -> std::result::Result<(String, Record), String> {
+/// What [`encode`] wrote, without the newline: id and record.
+///
+/// # Errors
+/// In words, if it is anything else.
+pub(crate) fn decode(line: &[u8]) -> std::result::Result<(&str, Record), String> {
     let damaged =
         || "damaged record (wrong checksum); remove the file to run its trials again".to_owned();
     let text = std::str::from_utf8(line).map_err(|_| damaged())?;
@@ -139,23 +217,25 @@ fn decode(line: &[u8]) -> std::result::Result<(String, Record), String> {
         return Err(damaged());
     }
     let (id, json) = body.split_once(' ').ok_or_else(damaged)?;
-    let wire: Wire = serde_json::from_str(json).map_err(|error| error.to_string())?;
-    Ok((id.to_owned(), Record::try_from(wire)?))
+    let wire: Wire<'_> = serde_json::from_str(json).map_err(|error| error.to_string())?;
+    Ok((id, Record::try_from(wire)?))
 }
 
 /// A record as it stands in the file. Fields are only ever added, with a default.
 #[derive(Serialize, Deserialize)]
-struct Wire {
-    model: String,
+struct Wire<'a> {
+    #[serde(borrow)]
+    model: Cow<'a, str>,
     n: u32,
     repeat: u32,
     fold: u32,
     seed: u64,
-    status: String,
+    #[serde(borrow)]
+    status: Cow<'a, str>,
     n_train: u32,
     n_test: u32,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    correct: Option<String>,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    correct: Option<Cow<'a, str>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     log_loss: Option<f64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -166,41 +246,55 @@ struct Wire {
     train_loss: Option<f64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     steps: Option<u64>,
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    reason: String,
+    #[serde(default, skip_serializing_if = "str::is_empty")]
+    reason: Cow<'a, str>,
+    #[serde(default, skip_serializing_if = "str::is_empty")]
+    tuned: Cow<'a, str>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    inner_fits: Option<u64>,
     /// Fit, fit CPU, predict, predict CPU.
     seconds: [f64; 4],
+    /// Choosing parameters and its CPU, for tuned models.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    tune_seconds: [f64; 2],
 }
 
-impl From<&Record> for Wire {
-    fn from(record: &Record) -> Self {
+fn is_zero(seconds: &[f64; 2]) -> bool {
+    *seconds == [0.0; 2]
+}
+
+impl<'a> From<&'a Record> for Wire<'a> {
+    fn from(record: &'a Record) -> Self {
         let Record { key, outcome, timing } = record;
         let timing = timing.unwrap_or_default();
         Wire {
-            model: key.model.clone(),
+            model: Cow::Borrowed(&key.model),
             n: key.n,
             repeat: key.repeat,
             fold: key.fold,
             seed: outcome.seed,
-            status: outcome.status.name().to_owned(),
+            status: outcome.status.name().into(),
             n_train: outcome.n_train,
             n_test: outcome.n_test,
-            correct: outcome.correct.as_ref().map(Correctness::to_hex),
+            correct: outcome.correct.as_ref().map(|c| c.to_hex().into()),
             log_loss: outcome.log_loss,
             brier: outcome.brier,
             train_accuracy: outcome.train_accuracy,
             train_loss: outcome.train_loss,
             steps: outcome.steps,
-            reason: outcome.reason.clone(),
+            reason: Cow::Borrowed(&outcome.reason),
+            tuned: Cow::Borrowed(&outcome.tuned),
+            inner_fits: outcome.inner_fits,
+            tune_seconds: [timing.tune, timing.tune_cpu],
             seconds: [timing.fit, timing.fit_cpu, timing.predict, timing.predict_cpu],
         }
     }
 }
 
-impl TryFrom<Wire> for Record {
+impl TryFrom<Wire<'_>> for Record {
     type Error = String;
 
-    fn try_from(wire: Wire) -> std::result::Result<Self, String> {
+    fn try_from(wire: Wire<'_>) -> std::result::Result<Self, String> {
         let correct = match &wire.correct {
             Some(hex) => Some(
                 Correctness::from_hex(hex, wire.n_test as usize)
@@ -209,8 +303,14 @@ impl TryFrom<Wire> for Record {
             None => None,
         };
         let [fit, fit_cpu, predict, predict_cpu] = wire.seconds;
+        let [tune, tune_cpu] = wire.tune_seconds;
         Ok(Record {
-            key: TrialKey { model: wire.model, n: wire.n, repeat: wire.repeat, fold: wire.fold },
+            key: TrialKey {
+                model: (&*wire.model).into(),
+                n: wire.n,
+                repeat: wire.repeat,
+                fold: wire.fold,
+            },
             outcome: Outcome {
                 seed: wire.seed,
                 status: Status::from_name(&wire.status)
@@ -223,9 +323,11 @@ impl TryFrom<Wire> for Record {
                 train_accuracy: wire.train_accuracy,
                 train_loss: wire.train_loss,
                 steps: wire.steps,
-                reason: wire.reason,
+                reason: wire.reason.into_owned(),
+                tuned: wire.tuned.into_owned(),
+                inner_fits: wire.inner_fits,
             },
-            timing: Some(Timing { fit, fit_cpu, predict, predict_cpu }),
+            timing: Some(Timing { fit, fit_cpu, predict, predict_cpu, tune, tune_cpu }),
         })
     }
 }
@@ -250,9 +352,37 @@ mod tests {
                 train_loss: None,
                 steps: Some(60),
                 reason: reason.into(),
+                tuned: "c=0.1; gamma=scale".into(),
+                inner_fits: Some(30),
             },
-            timing: Some(Timing { fit: 0.1, fit_cpu: 0.2, predict: 0.3, predict_cpu: 0.4 }),
+            timing: Some(Timing {
+                fit: 0.1,
+                fit_cpu: 0.2,
+                predict: 0.3,
+                predict_cpu: 0.4,
+                tune: 0.05,
+                tune_cpu: 0.06,
+            }),
         }
+    }
+
+    #[test]
+    fn a_line_of_the_first_version_reads_for_ever() {
+        // Written by version 0.1.0; a reader of any later version fills in what it lacks.
+        let json = r#"{"model":"net","n":10,"repeat":1,"fold":2,"seed":5,"status":"ok","n_train":10,"n_test":3,"correct":"05","seconds":[0.1,0.2,0.3,0.4]}"#;
+        let body = format!("00112233445566778899aabbccddeeff {json}");
+        let line = format!("{:08x} {body}", crc32fast::hash(body.as_bytes()));
+        assert_eq!(line.split(' ').next(), Some("35552e58"));
+        let (id, record) = decode(line.as_bytes()).expect("readable");
+        assert_eq!(id, "00112233445566778899aabbccddeeff");
+        assert_eq!(record.outcome.accuracy(), Some(2.0 / 3.0));
+        assert_eq!((record.outcome.log_loss, record.outcome.steps), (None, None));
+        let failed = body
+            .replace(r#""status":"ok""#, r#""status":"failed""#)
+            .replace(r#""correct":"05","#, "");
+        let line = format!("{:08x} {failed}", crc32fast::hash(failed.as_bytes()));
+        let (_, record) = decode(line.as_bytes()).expect("readable");
+        assert_eq!((record.outcome.status, record.outcome.correct), (Status::Failed, None));
     }
 
     proptest! {
@@ -266,7 +396,17 @@ mod tests {
             let line = encode("0123", &record).expect("encoded");
             prop_assert_eq!(line.matches('\n').count(), 1, "one line");
             let decoded = decode(line.trim_end_matches('\n').as_bytes());
-            prop_assert_eq!(decoded, Ok(("0123".to_owned(), record)));
+            prop_assert_eq!(decoded, Ok(("0123", record)));
+        }
+
+        #[test]
+        fn a_line_of_a_model_without_tuning_says_nothing_of_it(correct in any::<bool>()) {
+            let mut record = record(&[correct], 0.5, "");
+            (record.outcome.tuned, record.outcome.inner_fits) = (String::new(), None);
+            record.timing = record.timing.map(|t| Timing { tune: 0.0, tune_cpu: 0.0, ..t });
+            let line = encode("0123", &record).expect("encoded");
+            prop_assert!(!line.contains("tune") && !line.contains("inner"), "as before: {}", line);
+            prop_assert_eq!(decode(line.trim_end().as_bytes()), Ok(("0123", record)));
         }
 
         #[test]
@@ -274,8 +414,24 @@ mod tests {
             let mut dressed = HEADER.as_bytes().to_vec();
             dressed.extend(&bytes);
             for bytes in [bytes, dressed] {
-                let _ = read_file(&bytes, &mut Vec::new());
+                let _ = read_file(&mut &bytes[..], 7, |_, _| Ok(()));
             }
+        }
+
+        #[test]
+        fn blocks_of_any_size_hold_the_same_records(block in 1usize..3000, count in 0usize..9) {
+            let records: Vec<Record> =
+                (0..count).map(|i| record(&vec![true; i], i as f64, "")).collect();
+            let mut bytes = HEADER.to_owned();
+            records.iter().for_each(|r| bytes += &encode("0123", r).expect("encoded"));
+            bytes += "torn";
+            let mut read = Vec::new();
+            read_file(&mut bytes.as_bytes(), block, |_, record| {
+                read.push(record);
+                Ok(())
+            })
+            .expect("sound");
+            prop_assert_eq!(read, records);
         }
     }
 }

@@ -4,16 +4,18 @@
 //! one contradicts a trial of the other, and the lock lists what either asked.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use models::Registry;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::LockedModel;
 use crate::data::Dataset;
 use crate::error::{Error, Result};
-use crate::experiment::{Experiment, ModelSpec};
+use crate::experiment::{DatasetSpec, Experiment, Limits, Protocol, ProtocolKind, TableSpec};
 use crate::files;
-use crate::plan::TrialKey;
+use crate::plan::{ModelName, TrialKey};
 
 /// The version of the results format (FORMAT.md).
 pub const FORMAT: u32 = 1;
@@ -54,6 +56,25 @@ pub struct LockedDataset {
     pub classes: Vec<String>,
     /// SHA-256 of the whole dataset.
     pub sha256: String,
+    /// The file of a table of the user's own, as written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+    /// Its column that names the class.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<String>,
+}
+
+impl LockedDataset {
+    /// What the dataset is called in titles: its name, or its file's.
+    pub fn title(&self) -> String {
+        let stem = self.path.as_ref().and_then(|path| Path::new(path).file_stem());
+        stem.map_or_else(|| self.name.clone(), |stem| stem.to_string_lossy().into_owned())
+    }
+
+    fn table(&self) -> Option<TableSpec> {
+        let (path, target) = (self.path.clone()?, self.target.clone()?);
+        Some(TableSpec { path, target, beside: PathBuf::new() })
+    }
 }
 
 /// The protocol.
@@ -68,23 +89,12 @@ pub struct LockedProtocol {
     pub repeats: u32,
     /// Folds.
     pub folds: u32,
+    /// Of `small-sample-cv`, how often the folds are dealt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cv_repeats: Option<u32>,
     /// Cap on scored items per fold.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub test_size: Option<u32>,
-}
-
-/// One model with all its settings.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct LockedModel {
-    /// Its label.
-    pub name: String,
-    /// Its kind.
-    pub kind: String,
-    /// How pixels reach it.
-    pub scale: String,
-    /// Its parameters, defaults filled in.
-    #[serde(flatten)]
-    pub settings: BTreeMap<String, toml::Value>,
 }
 
 impl Lock {
@@ -101,12 +111,15 @@ impl Lock {
                 name: dataset.name.clone(),
                 classes: dataset.class_names.clone(),
                 sha256: dataset.sha256.clone(),
+                path: dataset.table.as_ref().map(|table| table.path.clone()),
+                target: dataset.table.as_ref().map(|table| table.target.clone()),
             },
             protocol: LockedProtocol {
                 kind: protocol.kind.name().to_owned(),
                 sizes: protocol.sizes.clone(),
                 repeats: protocol.repeats,
                 folds: protocol.folds,
+                cv_repeats: protocol.cv_repeats,
                 test_size: protocol.test_size,
             },
             models: experiment.models.iter().map(LockedModel::new).collect(),
@@ -119,19 +132,65 @@ impl Lock {
     /// If it can't be read, or is of a format that this version doesn't know.
     pub fn read(folder: &Path) -> Result<Option<Lock>> {
         let path = folder.join(LOCK_FILE);
-        let Some(text) = files::read_if_there(&path)? else { return Ok(None) };
-        let format: FormatOnly =
-            toml::from_str(&text).map_err(|e| Error::io(&path, e.message()))?;
+        files::read_if_there(&path)?.map(|text| Lock::parse(&path, &text)).transpose()
+    }
+
+    /// Parses a lock file's `text`; `path` is for messages alone.
+    ///
+    /// # Errors
+    /// As [`Lock::read`].
+    pub fn parse(path: &Path, text: &str) -> Result<Lock> {
+        let format: FormatOnly = toml::from_str(text).map_err(|e| Error::io(path, e.message()))?;
         if format.format != FORMAT {
             return Err(Error::io(
-                &path,
+                path,
                 format!(
                     "format {} is not {FORMAT}, which this version reads and writes",
                     format.format
                 ),
             ));
         }
-        toml::from_str(&text).map(Some).map_err(|error| Error::io(&path, error.message()))
+        toml::from_str(text).map_err(|error| Error::io(path, error.message()))
+    }
+
+    /// The experiment that these settings are of.
+    ///
+    /// # Errors
+    /// [`Error::Input`] if this program doesn't know a dataset, protocol, model kind or parameter in it.
+    pub fn experiment(&self, registry: &Registry) -> Result<Experiment> {
+        let protocol = &self.protocol;
+        let kind = ProtocolKind::ALL.into_iter().find(|kind| kind.name() == protocol.kind);
+        let kind = kind.ok_or_else(|| {
+            Error::input(format!("{LOCK_FILE}: unknown protocol {:?}", protocol.kind))
+        })?;
+        Ok(Experiment {
+            name: self.name.clone(),
+            seed: self.seed,
+            dataset: DatasetSpec {
+                name: self.dataset.name.clone(),
+                classes: Some(self.dataset.classes.clone()),
+                table: self.dataset.table(),
+            },
+            protocol: Protocol {
+                kind,
+                sizes: protocol.sizes.clone(),
+                repeats: protocol.repeats,
+                folds: protocol.folds,
+                cv_repeats: protocol.cv_repeats,
+                test_size: protocol.test_size,
+            },
+            models: self.models.iter().map(|m| m.spec(registry)).collect::<Result<_>>()?,
+            limits: Limits::default(),
+        })
+    }
+
+    /// A device of the class that made these results.
+    ///
+    /// # Errors
+    /// [`Error::Input`] if this program doesn't know the class.
+    pub fn device(&self) -> Result<nn::Device> {
+        let unknown = |error| Error::input(format!("{LOCK_FILE}: {error}"));
+        self.device.parse().map_err(unknown)
     }
 
     /// The file's text: the same bytes for the same lock.
@@ -157,6 +216,7 @@ impl Lock {
         sizes.sort_unstable();
         sizes.dedup();
         joined.protocol.repeats = joined.protocol.repeats.max(self.protocol.repeats);
+        joined.protocol.cv_repeats = joined.protocol.cv_repeats.max(self.protocol.cv_repeats);
         // The order of the experiment at hand; what only the folder knows comes behind.
         for model in &self.models {
             match joined.models.iter().find(|m| m.name == model.name) {
@@ -168,6 +228,7 @@ impl Lock {
         Ok(joined)
     }
 
+    /// Refuses settings that decide the results and differ, naming the first.
     fn check_same(&self, there: &Lock) -> std::result::Result<(), String> {
         let pairs = [
             ("name", there.name.clone(), self.name.clone()),
@@ -177,6 +238,11 @@ impl Lock {
             ("dataset.name", there.dataset.name.clone(), self.dataset.name.clone()),
             ("dataset.classes", there.dataset.classes.join(", "), self.dataset.classes.join(", ")),
             ("dataset.sha256", there.dataset.sha256.clone(), self.dataset.sha256.clone()),
+            (
+                "dataset.target",
+                format!("{:?}", there.dataset.target),
+                format!("{:?}", self.dataset.target),
+            ),
             ("protocol.kind", there.protocol.kind.clone(), self.protocol.kind.clone()),
             ("protocol.folds", there.protocol.folds.to_string(), self.protocol.folds.to_string()),
             (
@@ -191,29 +257,74 @@ impl Lock {
         }
     }
 
-    /// What identifies a trial: a hash of everything that decides its outcome.
-    ///
-    /// # Panics
-    /// If the model is not in the lock: a defect of the caller.
-    pub fn trial_id(&self, key: &TrialKey) -> String {
-        let model = self.models.iter().find(|m| m.name == key.model).expect("a model of this lock");
+    /// How many trials the settings plan.
+    pub fn planned(&self) -> usize {
         let protocol = &self.protocol;
-        let parts = format!(
-            "trial {FORMAT}\n{}\n{}\n{}\n{:?}\n{}\n{} {} {:?}\n{:?}\n{} {} {}",
-            self.model_code,
-            self.device,
-            self.seed,
-            self.dataset.classes,
-            self.dataset.sha256,
-            protocol.kind,
-            protocol.folds,
-            protocol.test_size,
-            model,
-            key.n,
-            key.repeat,
-            key.fold,
-        );
-        Sha256::digest(parts).iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+        let inside = crate::experiment::splits_per_repeat(protocol.folds, protocol.cv_repeats);
+        let splits = protocol.repeats as usize * inside as usize;
+        self.models.len() * protocol.sizes.len() * splits
+    }
+
+    /// True unless the model's kind says that two runs of it may differ.
+    pub fn is_reproducible(&self, model: &str) -> bool {
+        let kind = self.models.iter().find(|m| m.name == model).map(|m| &*m.kind);
+        kind.and_then(|kind| crate::app::registry().find(kind))
+            .is_none_or(|kind| kind.caveat.is_none())
+    }
+
+    /// What identifies this lock's trials, made once for all of them.
+    pub fn trial_ids(&self) -> TrialIds {
+        let protocol = &self.protocol;
+        let ids = self.models.iter().map(|model| {
+            let parts = format!(
+                "trial {FORMAT}\n{}\n{}\n{}\n{:?}\n{}\n{} {} {:?}\n{model:?}\n",
+                self.model_code,
+                self.device,
+                self.seed,
+                self.dataset.classes,
+                self.dataset.sha256,
+                protocol.kind,
+                protocol.folds,
+                protocol.test_size,
+            );
+            (ModelName::from(&model.name), Sha256::new_with_prefix(parts))
+        });
+        TrialIds(ids.collect())
+    }
+}
+
+/// What identifies a trial: a hash of everything that decides its outcome.
+#[derive(Clone, Debug)]
+pub struct TrialIds(BTreeMap<ModelName, Sha256>);
+
+impl TrialIds {
+    /// The id of a trial, 32 hexadecimal digits; `None` if its model is not in the lock.
+    pub fn id(&self, key: &TrialKey) -> Option<String> {
+        Some(self.bytes(key)?.iter().map(|byte| format!("{byte:02x}")).collect())
+    }
+
+    /// True if `id` is the trial's.
+    pub(super) fn matches(&self, key: &TrialKey, id: &str) -> bool {
+        let nibble = |digit: u8| char::from(digit).to_digit(16).map(|value| value as u8);
+        let Some(bytes) = self.bytes(key) else { return false };
+        id.len() == 2 * bytes.len()
+            && id.as_bytes().chunks_exact(2).zip(bytes).all(|(digits, byte)| {
+                nibble(digits[0]) == Some(byte >> 4) && nibble(digits[1]) == Some(byte & 15)
+            })
+    }
+
+    fn bytes(&self, key: &TrialKey) -> Option<[u8; 16]> {
+        let TrialKey { model, n, repeat, fold } = key;
+        let mut hash = self.0.get(model)?.clone();
+        hash.update(format!("{n} {repeat} {fold}"));
+        let mut first = [0; 16];
+        first.copy_from_slice(&hash.finalize()[..16]);
+        Some(first)
+    }
+
+    /// The label that equals `name`, to be shared.
+    pub(super) fn shared(&self, name: &ModelName) -> Option<&ModelName> {
+        self.0.get_key_value(name).map(|(name, _)| name)
     }
 }
 
@@ -222,48 +333,45 @@ struct FormatOnly {
     format: u32,
 }
 
-impl LockedModel {
-    fn new(spec: &ModelSpec) -> Self {
-        LockedModel {
-            name: spec.name.clone(),
-            kind: spec.kind.name.to_owned(),
-            scale: spec.scale.name().to_owned(),
-            settings: spec.settings.iter().map(|(k, v)| (k.to_owned(), to_toml(v))).collect(),
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const SOUND: &str = "format = 1\nmodel_code = 1\ndevice = \"cpu\"\nname = \"a\"\nseed = 1\n\
+        [dataset]\nname = \"mnist\"\nclasses = [\"0\", \"1\"]\nsha256 = \"00\"\n\
+        [protocol]\nkind = \"holdout\"\nsizes = [10]\nrepeats = 2\nfolds = 1\n\
+        [[model]]\nname = \"floor\"\nkind = \"majority\"\nscale = \"unit\"\n";
+
+    fn read(text: &str) -> Result<Experiment> {
+        Lock::parse(Path::new("lock"), text)?.experiment(&Registry::default())
+    }
+
+    #[test]
+    fn a_lock_is_an_experiment() {
+        let experiment = read(SOUND).expect("sound");
+        assert_eq!((experiment.seed, experiment.protocol.sizes.as_slice()), (1, &[10][..]));
+        assert_eq!(experiment.models[0].kind.name, "majority");
+        for (from, to, expected) in [
+            ("majority", "majesty", "this program has no kind \"majesty\""),
+            ("holdout", "holdin", "unknown protocol \"holdin\""),
+            ("unit", "units", "unknown scale \"units\""),
+            ("format = 1", "format = 3", "format 3 is not 1"),
+        ] {
+            let message = read(&SOUND.replacen(from, to, 1)).expect_err(to).to_string();
+            assert!(message.contains(expected), "{message}");
         }
     }
 
-    /// The first difference between two models of one name: `self` there, `here` here.
-    fn difference(&self, here: &LockedModel) -> String {
-        let all = |model: &LockedModel| {
-            let mut all = model.settings.clone();
-            all.insert("kind".into(), model.kind.clone().into());
-            all.insert("scale".into(), model.scale.clone().into());
-            all
-        };
-        let (there, here_all) = (all(self), all(here));
-        let show =
-            |value: Option<&toml::Value>| value.map_or("unset".to_owned(), toml::Value::to_string);
-        let key = there
-            .keys()
-            .chain(here_all.keys())
-            .find(|key| there.get(*key) != here_all.get(*key))
-            .cloned()
-            .unwrap_or_default();
-        format!(
-            "model {:?} has {key} = {} there and {} here",
-            self.name,
-            show(there.get(&key)),
-            show(here_all.get(&key))
-        )
-    }
-}
-
-fn to_toml(value: &models::Value) -> toml::Value {
-    match value {
-        models::Value::Bool(v) => (*v).into(),
-        models::Value::Int(v) => (*v).into(),
-        models::Value::Float(v) => (*v).into(),
-        models::Value::Text(v) => v.as_str().into(),
-        models::Value::List(items) => toml::Value::Array(items.iter().map(to_toml).collect()),
+    proptest! {
+        #[test]
+        fn never_panics_on_a_damaged_lock(
+            at in 0..SOUND.len(),
+            length in 0usize..12,
+            insert in "[\\[\\]\"=#0-9a-z\\n.-]{0,6}",
+        ) {
+            let end = (at + length).min(SOUND.len());
+            let _ = read(&format!("{}{insert}{}", &SOUND[..at], &SOUND[end..]));
+        }
     }
 }

@@ -4,19 +4,30 @@
 //! A folder may hold tables without a journal (a committed study, freshly cloned): a sweep then runs its trials again
 //! and says whether the numbers came out the same; tables of trials that were not asked for stay as they are.
 
+mod disk;
 mod journal;
 mod lock;
+mod locked_model;
 mod tables;
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use rayon::prelude::*;
+
 use crate::error::{Error, Result};
 use crate::files;
-use crate::plan::TrialKey;
+use crate::plan::{ModelName, TrialKey};
 use crate::record::Record;
+use crate::sweep::Sink;
 
-pub use lock::{FORMAT, LOCK_FILE, Lock, LockedDataset, LockedModel, LockedProtocol};
+pub(crate) use disk::sync_folder;
+pub use disk::{Disk, FileSystem, Log};
+pub(crate) use journal::{decode, encode};
+pub use lock::{FORMAT, LOCK_FILE, Lock, LockedDataset, LockedProtocol, TrialIds};
+pub use locked_model::LockedModel;
+pub(crate) use locked_model::{SET, TUNE};
 pub use tables::Items;
 pub(crate) use tables::table;
 
@@ -25,9 +36,10 @@ pub(crate) use tables::table;
 pub struct Store {
     folder: PathBuf,
     lock: Lock,
+    ids: TrialIds,
     /// From the journal, and appended since.
     records: BTreeMap<TrialKey, Record>,
-    /// From the tables that were there.
+    /// From the tables that were there: what the journal did not have.
     tables: BTreeMap<TrialKey, Record>,
     /// What was appended since the folder was opened.
     fresh: BTreeSet<TrialKey>,
@@ -50,6 +62,14 @@ impl Store {
     /// [`Error::Io`] if the folder can't be written or holds damage; [`Error::Input`] if it holds results of other
     /// settings, naming the first difference.
     pub fn open(folder: &Path, lock: &Lock) -> Result<Store> {
+        Store::open_on(folder, lock, Box::new(FileSystem))
+    }
+
+    /// As [`Store::open`], with the journal written to `disk`.
+    ///
+    /// # Errors
+    /// As [`Store::open`].
+    pub fn open_on(folder: &Path, lock: &Lock, disk: Box<dyn Disk>) -> Result<Store> {
         files::check_writable(folder)?;
         let lock = match Lock::read(folder)? {
             Some(there) => there.join(lock).map_err(|difference| {
@@ -60,17 +80,78 @@ impl Store {
             })?,
             None => lock.clone(),
         };
+        let ids = lock.trial_ids();
+        let records = read_journal(folder, &lock, &ids)?;
+        // The journal has the last word; what else the tables hold is compared with, and written again.
+        let tables = if records.len() < lock.planned() {
+            read_tables(folder, &lock, |key| !records.contains_key(key))?
+        } else {
+            BTreeMap::new()
+        };
         let store = Store {
             folder: folder.to_owned(),
-            records: read_journal(folder, &lock)?,
-            tables: read_tables(folder, &lock)?,
+            records,
+            ids,
+            tables,
             fresh: BTreeSet::new(),
-            writer: journal::Writer::new(folder.join("journal")),
+            writer: journal::Writer::new(folder.join("journal"), disk),
             lock,
         };
         // Written before the first trial, so that whatever the journal comes to hold, its settings are beside it.
-        files::write_whole(&folder.join(LOCK_FILE), store.lock.to_text()?.as_bytes())?;
+        store.write_lock()?;
         Ok(store)
+    }
+
+    /// Joins the results of `folders` in `target`, which may be one of them: what `target`'s journal lacks is added
+    /// to it.
+    ///
+    /// # Errors
+    /// [`Error::Input`] if two folders are of different settings, or hold different outcomes of one trial.
+    pub fn join(target: &Path, folders: &[PathBuf]) -> Result<Store> {
+        let mut joined: Option<Lock> = None;
+        let mut others: BTreeMap<TrialKey, Record> = BTreeMap::new();
+        for folder in folders {
+            let lock = require_lock(folder)?;
+            let ids = lock.trial_ids();
+            let records = read_journal(folder, &lock, &ids)?;
+            let tables = read_tables(folder, &lock, |key| !records.contains_key(key))?;
+            let lock = match &joined {
+                Some(there) => there.join(&lock).map_err(|difference| {
+                    Error::input(format!(
+                        "{} is of other settings than the folders before it: {difference}",
+                        folder.display()
+                    ))
+                })?,
+                None => lock,
+            };
+            for record in tables.into_values().chain(records.into_values()) {
+                add(&mut others, record, |name| lock.is_reproducible(name)).map_err(|key| {
+                    Error::input(format!(
+                        "{}: the trial {key} has another outcome there than in a folder before it",
+                        folder.display()
+                    ))
+                })?;
+            }
+            joined = Some(lock);
+        }
+        let Some(lock) = joined else { return Err(Error::input("no results to join")) };
+        let mut store = Store::open(target, &lock)?;
+        for record in others.into_values() {
+            if store.get(&record.key).is_none_or(|own| own.outcome != record.outcome) {
+                store.append(record)?;
+            }
+        }
+        store.sync()?;
+        Ok(store)
+    }
+
+    fn write_lock(&self) -> Result<()> {
+        let (path, text) = (self.folder.join(LOCK_FILE), self.lock.to_text()?);
+        // Many processes may open one folder: where nothing changes, nothing is written.
+        if files::read_if_there(&path)?.is_none_or(|there| there != text) {
+            files::write_whole(&path, text.as_bytes())?;
+        }
+        Ok(())
     }
 
     /// The folder.
@@ -88,6 +169,11 @@ impl Store {
         self.records.contains_key(key)
     }
 
+    /// True if the tables hold the trial: an earlier sweep computed it, whose journal is elsewhere.
+    pub fn has_in_tables(&self, key: &TrialKey) -> bool {
+        self.tables.contains_key(key)
+    }
+
     /// The record of a trial that this run or an interrupted one computed.
     pub fn get(&self, key: &TrialKey) -> Option<&Record> {
         self.records.get(key)
@@ -98,7 +184,10 @@ impl Store {
     /// # Errors
     /// [`Error::Io`]; the sweep must end then.
     pub fn append(&mut self, record: Record) -> Result<()> {
-        self.writer.append(&self.lock.trial_id(&record.key), &record)?;
+        let id = self.ids.id(&record.key).ok_or_else(|| {
+            Error::input(format!("{}: its model is not in {LOCK_FILE}", record.key))
+        })?;
+        self.writer.append(&id, &record)?;
         self.fresh.insert(record.key.clone());
         self.records.insert(record.key.clone(), record);
         Ok(())
@@ -119,6 +208,7 @@ impl Store {
     /// [`Error::Io`].
     pub fn publish(&mut self, items: Items) -> Result<Published> {
         self.sync()?;
+        files::remove_unfinished(&self.folder);
         let mut published = Published::default();
         for key in &self.fresh {
             match (self.tables.get(key), self.records.get(key)) {
@@ -144,6 +234,29 @@ impl Store {
     }
 }
 
+impl Sink for Store {
+    fn keep(&mut self, record: Record) -> Result<()> {
+        self.append(record)
+    }
+
+    fn idle(&mut self) -> Result<()> {
+        self.writer.sync_if_due()
+    }
+}
+
+/// The scores and predictions of `results` as a sweep would write them, into `folder`: to compare bytes with.
+///
+/// # Errors
+/// [`Error::Io`].
+pub fn write_tables(folder: &Path, results: &Results) -> Result<()> {
+    for model in &results.lock.models {
+        let of_model: Vec<&Record> =
+            results.records.values().filter(|r| r.key.model == model.name).collect();
+        tables::write_model(folder, &model.name, &of_model)?;
+    }
+    tables::write_items(folder, &results.items)
+}
+
 /// What the tables of a results folder hold: for everything that comes after a sweep.
 #[derive(Debug)]
 pub struct Results {
@@ -161,13 +274,8 @@ impl Results {
     /// # Errors
     /// [`Error::Input`] if it is no results folder, [`Error::Io`] naming a damaged file.
     pub fn read(folder: &Path) -> Result<Results> {
-        let lock = Lock::read(folder)?.ok_or_else(|| {
-            Error::input(format!(
-                "{} is no results folder: it has no {LOCK_FILE}; `bench sweep` makes one",
-                folder.display()
-            ))
-        })?;
-        let records = read_tables(folder, &lock)?;
+        let lock = require_lock(folder)?;
+        let records = read_tables(folder, &lock, |_| true)?;
         let scored = |name: &str| records.keys().any(|key| key.model == name);
         let lost = lock.models.iter().find(|model| !scored(&model.name));
         if let Some(model) = lost.filter(|_| !records.is_empty()) {
@@ -188,43 +296,82 @@ impl Results {
     }
 }
 
-fn read_tables(folder: &Path, lock: &Lock) -> Result<BTreeMap<TrialKey, Record>> {
-    let mut records = BTreeMap::new();
-    for model in &lock.models {
-        for record in tables::read_model(folder, &model.name, lock.seed)? {
-            records.insert(record.key.clone(), record);
-        }
-    }
-    Ok(records)
+fn require_lock(folder: &Path) -> Result<Lock> {
+    Lock::read(folder)?.ok_or_else(|| {
+        Error::input(format!(
+            "{} is no results folder: it has no {LOCK_FILE}; `bench sweep` makes one",
+            folder.display()
+        ))
+    })
+}
+
+/// The tables' records, of the trials that `wanted` says; all are checked.
+fn read_tables(
+    folder: &Path,
+    lock: &Lock,
+    wanted: impl Fn(&TrialKey) -> bool + Sync,
+) -> Result<BTreeMap<TrialKey, Record>> {
+    let by_model: Vec<Vec<Record>> = lock
+        .models
+        .par_iter()
+        .map(|model| {
+            let mut records = tables::read_model(folder, &model.name, lock.seed)?;
+            records.retain(|record| wanted(&record.key));
+            Ok(records)
+        })
+        .collect::<Result<_>>()?;
+    Ok(by_model.into_iter().flatten().map(|record| (record.key.clone(), record)).collect())
 }
 
 /// The journal's records by trial. The same trial twice is the same record twice, or an error.
-fn read_journal(folder: &Path, lock: &Lock) -> Result<BTreeMap<TrialKey, Record>> {
-    let folder = folder.join("journal");
-    let mut records: BTreeMap<TrialKey, Record> = BTreeMap::new();
-    for (id, record) in journal::read(&folder)? {
-        let known = lock.models.iter().any(|model| model.name == record.key.model);
-        if !known || id != lock.trial_id(&record.key) {
+fn read_journal(folder: &Path, lock: &Lock, ids: &TrialIds) -> Result<BTreeMap<TrialKey, Record>> {
+    let mut records = BTreeMap::new();
+    journal::read(&folder.join("journal"), |path, id, mut record| {
+        let known = ids.shared(&record.key.model);
+        if known.is_none() || !ids.matches(&record.key, id) {
             return Err(Error::io(
-                &folder,
+                path,
                 format!(
                     "the trial {} is of other settings than {LOCK_FILE}; remove the journal or choose another folder by --out",
                     record.key
                 ),
             ));
         }
-        match records.get(&record.key) {
-            Some(twin) if twin.outcome != record.outcome => {
-                return Err(Error::io(
-                    &folder,
-                    format!(
-                        "the trial {} is there twice with different outcomes; remove the journal to run it again",
-                        record.key
-                    ),
-                ));
-            }
-            _ => records.insert(record.key.clone(), record),
-        };
-    }
+        record.key.model = known.cloned().unwrap_or(record.key.model);
+        add(&mut records, record, |name| lock.is_reproducible(name)).map_err(|key| {
+            Error::io(
+                path,
+                format!(
+                    "the trial {key} is there twice with different outcomes; remove the journal to run it again"
+                ),
+            )
+        })
+    })?;
     Ok(records)
+}
+
+/// Adds `record` to `records`: a twin merges with it, what a machine's circumstances decided gives way to what the model
+/// did, and of a model that can't repeat itself the first record stays.
+///
+/// # Errors
+/// The trial, if both claim another outcome.
+fn add(
+    records: &mut BTreeMap<TrialKey, Record>,
+    record: Record,
+    reproducible: impl Fn(&ModelName) -> bool,
+) -> std::result::Result<(), TrialKey> {
+    let twin = match records.entry(record.key.clone()) {
+        Entry::Vacant(place) => {
+            place.insert(record);
+            return Ok(());
+        }
+        Entry::Occupied(twin) => twin.into_mut(),
+    };
+    let same = twin.outcome == record.outcome;
+    match (twin.outcome.is_circumstance(), record.outcome.is_circumstance()) {
+        (true, _) if !same => *twin = record,
+        (false, false) if !same && reproducible(&record.key.model) => return Err(record.key),
+        _ => {}
+    }
+    Ok(())
 }

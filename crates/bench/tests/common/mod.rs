@@ -1,16 +1,20 @@
 //! What the tests share: a tiny dataset made in memory, models whose results are known exactly, and the real binary.
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses its part")]
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::atomic::Ordering;
 
 use bench::data::Dataset;
-use bench::experiment::{DatasetSpec, Experiment, ModelSpec, Protocol, ProtocolKind, Scale};
+use bench::experiment::{
+    DatasetSpec, Experiment, Limits, ModelSpec, Protocol, ProtocolKind, Scale,
+};
 use models::{
     Classifier, Features, Fit, FitContext, FitError, FittedClassifier, Kind, Predictions, Settings,
-    Shape, TrainingSet,
+    Shape, TrainingSet, Tuning,
 };
+use tempfile::TempDir;
 
 /// Items of 2×2 pixels whose first pixel is their class, the second their position modulo 200.
 pub fn tiny(per_class: &[usize], test_per_class: usize) -> Dataset {
@@ -32,7 +36,8 @@ pub fn tiny(per_class: &[usize], test_per_class: usize) -> Dataset {
 }
 
 pub fn protocol(kind: ProtocolKind, sizes: &[u32], repeats: u32, folds: u32) -> Protocol {
-    Protocol { kind, sizes: sizes.to_vec(), repeats, folds, test_size: None }
+    let cv_repeats = (kind == ProtocolKind::SmallSampleCv).then_some(1);
+    Protocol { kind, sizes: sizes.to_vec(), repeats, folds, cv_repeats, test_size: None }
 }
 
 pub fn experiment(protocol: Protocol, kinds: &[&'static Kind]) -> Experiment {
@@ -41,13 +46,15 @@ pub fn experiment(protocol: Protocol, kinds: &[&'static Kind]) -> Experiment {
         kind,
         settings: Settings::resolve(kind.params, &Default::default()).expect("defaults"),
         scale: Scale::Raw,
+        tune: None,
     };
     Experiment {
         name: "tiny".into(),
         seed: 7,
-        dataset: DatasetSpec { name: "tiny".into(), classes: None },
+        dataset: DatasetSpec { name: "tiny".into(), classes: None, table: None },
         protocol,
         models: kinds.iter().map(model).collect(),
+        limits: Limits::default(),
     }
 }
 
@@ -59,6 +66,7 @@ macro_rules! mock {
             summary: "a mock",
             caveat: None,
             params: &[],
+            tuning: Tuning::NONE,
             build: |_| Ok(Box::new(Mock($does))),
         };
     };
@@ -167,4 +175,71 @@ fn collect(root: &Path, folder: &Path, found: &mut Vec<(String, Vec<u8>)>) {
             found.push((name, std::fs::read(&path).expect("a file")));
         }
     }
+}
+
+/// A small study on real data.
+pub const EXPERIMENT: &str = r#"
+name = "study"
+seed = 3
+
+[dataset]
+name = "mnist"
+classes = [4, 9]
+
+[protocol]
+kind = "repeated-cv"
+sizes = [10, 20]
+repeats = 2
+folds = 2
+test_size = 200
+
+[[model]]
+name = "floor"
+kind = "majority"
+
+[[model]]
+name = "leekasso"
+kind = "linear-regression"
+top_k = 10
+
+[[model]]
+name = "logistic"
+kind = "logistic-regression"
+
+[[model]]
+name = "net"
+kind = "mlp"
+hidden = [16]
+epochs = 3
+"#;
+
+/// A folder with the experiment, changed by `edit`, and an empty place for results.
+pub struct Study {
+    folder: TempDir,
+}
+
+impl Study {
+    pub fn new(edit: impl Fn(&str) -> String) -> Self {
+        let folder = TempDir::new().expect("a folder");
+        let edited = edit(EXPERIMENT);
+        fs::write(folder.path().join("study.toml"), edited).expect("written");
+        Study { folder }
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub fn sweep(&self, out: &str, more: &[&str]) -> std::process::Output {
+        let (file, out) = (self.path("study.toml"), self.path(out));
+        let mut arguments =
+            vec!["sweep", file.to_str().expect("a path"), "--out", out.to_str().expect("a path")];
+        arguments.extend(more);
+        bench(&arguments)
+    }
+}
+
+/// A text file that must be there.
+pub fn read(path: &Path) -> String {
+    fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }

@@ -47,14 +47,20 @@ impl Subject<'_> {
             format!("panicked: {text}")
         })?;
         if let Ok(predictions) = &outcome {
-            sound(predictions, rows.rows(), train.classes)?;
+            let strict = self.options.label_is_most_probable;
+            sound(predictions, rows.rows(), train.classes, strict)?;
         }
         Ok(outcome)
     }
 }
 
 /// Whether predictions are one known label per row, with probabilities that deserve the name.
-fn sound(predictions: &Predictions, rows: usize, classes: usize) -> Result<(), String> {
+fn sound(
+    predictions: &Predictions,
+    rows: usize,
+    classes: usize,
+    label_is_most_probable: bool,
+) -> Result<(), String> {
     let labels = &predictions.labels;
     if labels.len() != rows {
         return Err(format!("{} labels for {rows} rows", labels.len()));
@@ -75,7 +81,7 @@ fn sound(predictions: &Predictions, rows: usize, classes: usize) -> Result<(), S
             return Err(format!("the probabilities of row {i} sum to {sum}"));
         }
         let top = row.iter().fold(0.0f32, |m, &p| m.max(p));
-        if row[label as usize] < top {
+        if label_is_most_probable && row[label as usize] < top {
             return Err(format!("row {i} is labelled {label}, against its probabilities {row:?}"));
         }
     }

@@ -1,140 +1,18 @@
-//! The settings of training that every kind of net has, and the options they stand for.
+//! What the settings of [`super::params`] stand for: options of training, and what is averaged.
 
-use nn::{EarlyStop, Init, Layer, Length, Optimizer, Schedule, TrainOptions};
+use nn::{
+    Augmentation, Dims, EarlyStop, Elastic, Init, Layer, Length, Optimizer, Schedule, TrainOptions,
+};
 
-use crate::settings::{Default, Domain, Param, SettingError, Settings};
-
-/// A share in [0, 1), kept away from 1 so that it stays below 1 in single precision.
-const SHARE: Domain = Domain::Float { min: 0.0, max: 0.999_999, open_min: false };
-
-/// The domain of dropout rates.
-pub(crate) const RATE: Domain = Domain::Float { min: 0.0, max: 0.99, open_min: false };
-
-const fn param(name: &'static str, domain: Domain, default: Default, doc: &'static str) -> Param {
-    Param { name, domain, default, doc }
-}
-
-/// The parameters of training, which every kind of net lists after its own.
-pub(crate) const TRAINING: [Param; 17] = [
-    param(
-        "init",
-        Domain::OneOf(&["pytorch", "keras"]),
-        Default::Text("pytorch"),
-        "initial parameters as that library's layers draw them",
-    ),
-    param(
-        "optimizer",
-        Domain::OneOf(&["adam", "adamw", "sgd", "adadelta"]),
-        Default::Text("adam"),
-        "the update rule",
-    ),
-    param(
-        "learning_rate",
-        Domain::POSITIVE,
-        Default::ByWord {
-            key: "optimizer",
-            cases: &[("adam", 1e-3), ("adamw", 1e-3), ("sgd", 1e-2), ("adadelta", 1.0)],
-        },
-        "step size",
-    ),
-    param(
-        "schedule",
-        Domain::OneOf(&["constant", "cosine"]),
-        Default::Text("constant"),
-        "the learning rate over the steps; cosine falls to 0 at the last",
-    ),
-    param(
-        "decay",
-        Domain::NON_NEGATIVE,
-        Default::Float(0.0),
-        "divides the learning rate by 1 + decay * t at the t-th update, as Keras 2 did",
-    ),
-    param(
-        "momentum",
-        SHARE,
-        Default::ByWord { key: "optimizer", cases: &[("sgd", 0.0)] },
-        "sgd: share of the last update kept",
-    ),
-    param("nesterov", Domain::Bool, Default::Bool(false), "sgd: Nesterov's momentum"),
-    param(
-        "weight_decay",
-        Domain::NON_NEGATIVE,
-        Default::ByWord { key: "optimizer", cases: &[("adamw", 0.01)] },
-        "adamw: decoupled weight decay",
-    ),
-    param(
-        "beta1",
-        SHARE,
-        Default::ByWord { key: "optimizer", cases: &[("adam", 0.9), ("adamw", 0.9)] },
-        "adam, adamw: decay of the mean gradient",
-    ),
-    param(
-        "beta2",
-        SHARE,
-        Default::ByWord { key: "optimizer", cases: &[("adam", 0.999), ("adamw", 0.999)] },
-        "adam, adamw: decay of the mean squared gradient",
-    ),
-    param(
-        "rho",
-        SHARE,
-        Default::ByWord { key: "optimizer", cases: &[("adadelta", 0.95)] },
-        "adadelta: decay of the mean squares",
-    ),
-    param(
-        "epsilon",
-        Domain::POSITIVE,
-        Default::ByWord {
-            key: "optimizer",
-            cases: &[("adam", 1e-8), ("adamw", 1e-8), ("adadelta", 1e-6)],
-        },
-        "adam, adamw, adadelta: keeps denominators from 0",
-    ),
-    param(
-        "batch_size",
-        Domain::COUNT,
-        Default::Int(32),
-        "examples per gradient step; an epoch's last batch takes what is left",
-    ),
-    param(
-        "epochs",
-        Domain::COUNT,
-        Default::IntUnless { key: "steps", value: 60 },
-        "passes over the examples",
-    ),
-    param("steps", Domain::COUNT, Default::Unset, "gradient steps, in place of epochs"),
-    param(
-        "patience",
-        Domain::COUNT,
-        Default::Unset,
-        "stop after that many epochs without a lower training loss; unset: never",
-    ),
-    param(
-        "tolerance",
-        Domain::NON_NEGATIVE,
-        Default::Float(1e-4),
-        "with patience: how much lower counts",
-    ),
-];
-
-/// `own` parameters followed by those of training.
-pub(crate) const fn with_training<const OWN: usize, const ALL: usize>(
-    own: [Param; OWN],
-) -> [Param; ALL] {
-    assert!(OWN + TRAINING.len() == ALL);
-    let mut all = [TRAINING[0]; ALL];
-    let mut i = 0;
-    while i < ALL {
-        all[i] = if i < OWN { own[i] } else { TRAINING[i - OWN] };
-        i += 1;
-    }
-    all
-}
+use crate::classifier::{FitError, Shape};
+use crate::net::Averaging;
+use crate::settings::{SettingError, Settings};
 
 /// The training options that `settings` ask for.
 ///
 /// # Errors
 /// [`SettingError::Conflict`] for both epochs and steps, for both a schedule and a decay, and for a parameter of
-/// another optimiser.
+/// another optimiser or schedule.
 pub(crate) fn options(settings: &Settings) -> Result<TrainOptions, SettingError> {
     let optimizer = optimizer(settings)?;
     let length = match (settings.count("epochs"), settings.count("steps")) {
@@ -146,30 +24,119 @@ pub(crate) fn options(settings: &Settings) -> Result<TrainOptions, SettingError>
         (_, Some(steps)) => Length::Steps(steps as u64),
         (epochs, None) => Length::Epochs(epochs.unwrap_or_default() as u64),
     };
-    let decay = settings.float("decay").unwrap_or(0.0);
-    let schedule = match settings.text("schedule") {
-        Some("cosine") if decay > 0.0 => {
-            return Err(SettingError::Conflict(
-                "`decay` and `schedule = \"cosine\"` both change the learning rate: keep one"
-                    .into(),
-            ));
-        }
-        Some("cosine") => Schedule::Cosine,
-        _ if decay > 0.0 => Schedule::PerUpdateDecay { decay },
-        _ => Schedule::Constant,
-    };
+    let max_steps = settings.count("max_steps").map(|steps| steps as u64);
+    if let (Length::Steps(_), Some(_)) = (length, max_steps) {
+        return Err(SettingError::Conflict(
+            "`steps` and `max_steps` both say when to stop: keep one".into(),
+        ));
+    }
     Ok(TrainOptions {
         init: if settings.text("init") == Some("keras") { Init::Keras } else { Init::PyTorch },
         optimizer,
         learning_rate: settings.float("learning_rate").unwrap_or_default(),
-        schedule,
+        schedule: schedule(settings)?,
         batch_size: settings.count("batch_size").unwrap_or(32),
         length,
         early_stop: settings.count("patience").map(|patience| EarlyStop {
             tolerance: settings.float("tolerance").unwrap_or(1e-4),
             patience: patience as u64,
         }),
+        max_steps,
+        augmentation: augmentation(settings)?,
     })
+}
+
+/// The learning rate over the steps.
+fn schedule(settings: &Settings) -> Result<Schedule, SettingError> {
+    let word = settings.text("schedule").unwrap_or("constant");
+    let decay = settings.float("decay").unwrap_or(0.0);
+    if decay > 0.0 && word != "constant" {
+        return Err(SettingError::Conflict(format!(
+            "`decay` and `schedule = \"{word}\"` both change the learning rate: keep one"
+        )));
+    }
+    let every = settings.count("step_every");
+    for key in ["step_every", "step_factor"] {
+        if word != "step" && settings.get(key).is_some() {
+            return Err(SettingError::Conflict(format!(
+                "`{key}` does nothing with `schedule = \"{word}\"`: remove it, or use step"
+            )));
+        }
+    }
+    match (word, every) {
+        ("step", None) => Err(SettingError::Conflict(
+            "`schedule = \"step\"` needs `step_every`, the gradient steps between its changes"
+                .into(),
+        )),
+        ("step", Some(every)) => Ok(Schedule::Step {
+            every: every as u64,
+            factor: settings.float("step_factor").unwrap_or_default(),
+        }),
+        ("cosine", _) => Ok(Schedule::Cosine),
+        _ if decay > 0.0 => Ok(Schedule::PerUpdateDecay { decay }),
+        _ => Ok(Schedule::Constant),
+    }
+}
+
+/// How training images are distorted.
+fn augmentation(settings: &Settings) -> Result<Augmentation, SettingError> {
+    let elastic = match (settings.float("elastic_alpha"), settings.float("elastic_sigma")) {
+        (Some(alpha), Some(sigma)) => Some(Elastic { alpha, sigma }),
+        (None, None) => None,
+        (alpha, _) => {
+            let (given, lacking) = match alpha {
+                Some(_) => ("elastic_alpha", "elastic_sigma"),
+                None => ("elastic_sigma", "elastic_alpha"),
+            };
+            return Err(SettingError::Conflict(format!("`{given}` needs `{lacking}` beside it")));
+        }
+    };
+    Ok(Augmentation {
+        shift: settings.count("shift").unwrap_or(0) as u32,
+        rotation: settings.float("rotation").unwrap_or(0.0),
+        elastic,
+    })
+}
+
+/// Refuses to distort what are no images, or images too small for it.
+///
+/// # Errors
+/// [`FitError::Refused`] with the reason.
+pub(crate) fn check_augmentation(options: &TrainOptions, shape: Shape) -> Result<(), FitError> {
+    let augmentation = &options.augmentation;
+    let Shape { height, width, channels } = shape;
+    if !augmentation.is_off() && !shape.is_image() {
+        return Err(FitError::Refused(format!(
+            "`shift`, `rotation` and elastic distortions are for images, but each example is {shape}: remove them, or \
+             give the dataset the height and width of its images"
+        )));
+    }
+    augmentation
+        .fault(Dims { height, width, channels })
+        .map_or(Ok(()), |fault| Err(FitError::Refused(fault)))
+}
+
+/// The normalisation between a hidden layer and its activation, if any.
+pub(crate) fn normalization(settings: &Settings) -> Option<Layer> {
+    match settings.text("normalization") {
+        Some("batch") => Some(Layer::BATCH_NORM),
+        Some("layer") => Some(Layer::LAYER_NORM),
+        _ => None,
+    }
+}
+
+/// How many nets are averaged, for `hidden` layers.
+///
+/// # Errors
+/// [`SettingError::Conflict`] for passes with dropout where there is none.
+pub(crate) fn averaging(settings: &Settings, hidden: &[Layer]) -> Result<Averaging, SettingError> {
+    let passes = settings.count("mc_dropout");
+    if passes.is_some() && !hidden.iter().any(|layer| matches!(layer, Layer::Dropout { .. })) {
+        return Err(SettingError::Conflict(
+            "`mc_dropout` needs dropout in the net: set a rate above 0, or remove it".into(),
+        ));
+    }
+    Ok(Averaging { nets: settings.count("ensemble").unwrap_or(1), passes })
 }
 
 /// The update rule. The numbers are there: their defaults go by the rule's name.
@@ -218,6 +185,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
+    use crate::net::params::TRAINING;
     use crate::settings::Value;
 
     fn resolved(given: &[(&str, Value)]) -> Result<TrainOptions, SettingError> {
@@ -267,6 +235,41 @@ mod tests {
     }
 
     #[test]
+    fn every_schedule_and_a_budget_of_steps_can_be_said() {
+        let step = resolved(&[
+            ("schedule", text("step")),
+            ("step_every", Value::Int(50)),
+            ("step_factor", Value::Float(0.5)),
+            ("max_steps", Value::Int(400)),
+        ]);
+        let step = step.unwrap();
+        assert_eq!(step.schedule, Schedule::Step { every: 50, factor: 0.5 });
+        assert_eq!((step.length, step.max_steps), (Length::Epochs(60), Some(400)));
+        let tenth = resolved(&[("schedule", text("step")), ("step_every", Value::Int(9))]).unwrap();
+        assert_eq!(tenth.schedule, Schedule::Step { every: 9, factor: 0.1 });
+    }
+
+    #[test]
+    fn distortions_are_taken_over_and_refused_for_tables() {
+        let set = resolved(&[
+            ("shift", Value::Int(2)),
+            ("rotation", Value::Float(10.0)),
+            ("elastic_alpha", Value::Float(34.0)),
+            ("elastic_sigma", Value::Float(4.0)),
+        ]);
+        let set = set.unwrap();
+        let elastic = Some(Elastic { alpha: 34.0, sigma: 4.0 });
+        assert_eq!(set.augmentation, Augmentation { shift: 2, rotation: 10.0, elastic });
+        assert_eq!(check_augmentation(&set, Shape { height: 8, width: 9, channels: 1 }), Ok(()));
+        let table = check_augmentation(&set, Shape::table(30)).unwrap_err().to_string();
+        assert!(table.contains("are for images, but each example is 1×30×1"), "{table}");
+        let tiny = Shape { height: 2, width: 9, channels: 1 };
+        assert!(check_augmentation(&set, tiny).unwrap_err().to_string().contains("out of sight"));
+        let off = resolved(&[("shift", Value::Int(0))]).unwrap();
+        assert_eq!(check_augmentation(&off, Shape::table(30)), Ok(()));
+    }
+
+    #[test]
     fn contradictions_name_both_sides() {
         for (given, words) in [
             (&[("epochs", Value::Int(1)), ("steps", Value::Int(1))][..], "`epochs` and `steps`"),
@@ -276,6 +279,15 @@ mod tests {
             (&[("weight_decay", Value::Float(0.1))], "use adamw"),
             (&[("optimizer", text("sgd")), ("epsilon", Value::Float(0.1))], "`epsilon`"),
             (&[("optimizer", text("sgd")), ("rho", Value::Float(0.9))], "use adadelta"),
+            (&[("schedule", text("step"))], "needs `step_every`"),
+            (&[("step_every", Value::Int(5))], "`step_every` does nothing"),
+            (
+                &[("schedule", text("cosine")), ("step_factor", Value::Float(0.5))],
+                "`step_factor` does nothing with `schedule = \"cosine\"`",
+            ),
+            (&[("steps", Value::Int(1)), ("max_steps", Value::Int(1))], "`steps` and `max_steps`"),
+            (&[("elastic_alpha", Value::Float(1.0))], "`elastic_alpha` needs `elastic_sigma`"),
+            (&[("elastic_sigma", Value::Float(1.0))], "`elastic_sigma` needs `elastic_alpha`"),
         ] {
             let error = resolved(given).unwrap_err();
             assert!(matches!(error, SettingError::Conflict(_)), "{error:?}");

@@ -14,7 +14,7 @@ use ndarray::{Array1, Array2, Axis};
 use rand_08::SeedableRng;
 use rand_08::rngs::StdRng;
 
-use super::decision_tree::{MAX_DEPTH, MIN_SAMPLES_LEAF};
+use super::decision_tree::{MAX_DEPTH, MIN_SAMPLES_LEAF, TUNING};
 use super::random_forest::TREES;
 use crate::classifier::{
     Classifier, Features, Fit, FitContext, FitError, FittedClassifier, Predictions, TrainingSet,
@@ -32,6 +32,7 @@ pub(crate) const DECISION_TREE: Kind = Kind {
     summary: "linfa-trees as it is, to compare with; not reproducible (hash order)",
     caveat: Some(CAVEAT),
     params: &[MAX_DEPTH, MIN_SAMPLES_LEAF],
+    tuning: TUNING,
     build: |settings| Ok(Box::new(LinfaTree { settings: settings.clone() })),
 };
 
@@ -41,6 +42,7 @@ pub(crate) const RANDOM_FOREST: Kind = Kind {
     summary: "linfa-ensemble's forest as it is, to compare with; not reproducible (hash order)",
     caveat: Some(CAVEAT),
     params: &[TREES, MAX_DEPTH, MIN_SAMPLES_LEAF],
+    tuning: TUNING,
     build: |settings| Ok(Box::new(LinfaForest { settings: settings.clone() })),
 };
 

@@ -8,12 +8,14 @@
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::cart::{Growth, Task};
+use super::cart::{Grower, Growth};
 use super::columns::Columns;
-use super::decision_tree::{FittedTrees, MAX_DEPTH, MIN_SAMPLES_LEAF};
+use super::decision_tree::{FittedTrees, MAX_DEPTH, MIN_SAMPLES_LEAF, TUNING};
+use super::gini::{Gini, Labelled};
 use crate::classifier::{Classifier, Fit, FitContext, FitError, TrainingSet};
 use crate::registry::Kind;
 use crate::settings::{Default, Domain, Param, SettingError, Settings, Value};
+use crate::tuning::{AutoAxis, Try, Tuning};
 
 /// `trees`: the size of a forest.
 pub(super) const TREES: Param = Param {
@@ -23,7 +25,8 @@ pub(super) const TREES: Param = Param {
     doc: "how many trees",
 };
 
-const MAX_FEATURES: Param = Param {
+/// `max_features`: how many features a node has to choose from.
+pub(super) const MAX_FEATURES: Param = Param {
     name: "max_features",
     domain: Domain::OneOfOrAbove { words: &["sqrt", "all"], above: 0.0 },
     default: Default::Text("sqrt"),
@@ -32,12 +35,28 @@ const MAX_FEATURES: Param = Param {
 
 const PARAMS: &[Param] = &[TREES, MAX_FEATURES, MAX_DEPTH, MIN_SAMPLES_LEAF];
 
+/// How forests are tuned: by default, how many features a node sees and how small a leaf may be.
+const FOREST_TUNING: Tuning = Tuning {
+    auto: &[
+        AutoAxis {
+            name: "max_features",
+            values: Try::These(&[Default::Text("sqrt"), Default::Float(0.1), Default::Float(0.3)]),
+        },
+        AutoAxis {
+            name: "min_samples_leaf",
+            values: Try::These(&[Default::Int(1), Default::Int(3)]),
+        },
+    ],
+    ..TUNING
+};
+
 /// `kind = "random-forest"`.
 pub(crate) const RANDOM_FOREST: Kind = Kind {
     name: "random-forest",
     summary: "trees on bootstrap samples, random features at every node",
     caveat: None,
     params: PARAMS,
+    tuning: FOREST_TUNING,
     build: |settings| build(settings, false),
 };
 
@@ -47,6 +66,7 @@ pub(crate) const EXTRA_TREES: Kind = Kind {
     summary: "trees on all rows, random features and thresholds at every node",
     caveat: None,
     params: PARAMS,
+    tuning: FOREST_TUNING,
     build: |settings| build(settings, true),
 };
 
@@ -61,16 +81,15 @@ struct Forest {
     extra: bool,
 }
 
-impl Forest {
-    fn max_features(&self, columns: usize) -> usize {
-        let wanted = match self.settings.get(MAX_FEATURES.name) {
-            Some(Value::Float(share)) if *share < 1.0 => share * columns as f64,
-            Some(Value::Float(count)) => *count,
-            Some(Value::Text(word)) if word == "all" => columns as f64,
-            _ => (columns as f64).sqrt(),
-        };
-        (wanted as usize).clamp(1, columns)
-    }
+/// How many of `columns` features are drawn at a node, by `max_features`.
+pub(super) fn max_features(settings: &Settings, columns: usize) -> usize {
+    let wanted = match settings.get(MAX_FEATURES.name) {
+        Some(Value::Float(share)) if *share < 1.0 => share * columns as f64,
+        Some(Value::Float(count)) => *count,
+        Some(Value::Text(word)) if word == "all" => columns as f64,
+        _ => (columns as f64).sqrt(),
+    };
+    (wanted as usize).clamp(1, columns)
 }
 
 impl Classifier for Forest {
@@ -79,11 +98,11 @@ impl Classifier for Forest {
         let growth = Growth {
             max_depth: self.settings.count(MAX_DEPTH.name).unwrap_or(usize::MAX),
             min_samples_leaf: self.settings.count(MIN_SAMPLES_LEAF.name).unwrap_or(1),
-            max_features: self.max_features(columns.len()),
+            max_features: max_features(&self.settings, columns.len()),
             random_thresholds: self.extra,
         };
-        let (labels, classes, rows) = (train.labels(), train.classes(), train.rows());
-        let task = Task { columns: &columns, labels, classes, growth };
+        let (classes, rows) = (train.classes(), train.rows());
+        let mut grower = Grower::new(&columns, growth, Gini::new(classes));
         let mut trees = Vec::new();
         for tree in 0..self.settings.count(TREES.name).unwrap_or(100) {
             context.check()?;
@@ -95,8 +114,11 @@ impl Classifier for Forest {
                     weights[rng.random_range(0..rows)] += 1;
                 }
             }
-            trees.push(task.grow(&weights, &mut rng));
+            let members = (0u32..).zip(train.labels().iter().zip(weights));
+            let drawn = members.filter(|(_, (_, weight))| *weight > 0);
+            let drawn = drawn.map(|(row, (&label, weight))| Labelled { row, label, weight });
+            trees.push(grower.grow(drawn, &mut rng));
         }
-        Ok(Fit::new(FittedTrees { trees, classes }))
+        Ok(Fit::new(FittedTrees { trees, classes, columns: columns.len() }))
     }
 }

@@ -21,9 +21,10 @@ pub(super) fn open(device: Device) -> Result<candle_core::Device, NnError> {
     };
     if !compiled {
         return Err(NnError::Device(format!(
-            "device {device} is not compiled in: this binary has {}; build it with --features {} \
+            "device {device} is not compiled in: this binary has {} (features: {}); build it with --features {} \
              on a machine that has the device's toolkit",
             Device::supported(),
+            Device::features(),
             if matches!(device, Device::Cuda(_)) { "cuda" } else { "metal" }
         )));
     }
@@ -38,9 +39,10 @@ pub(super) fn open(device: Device) -> Result<candle_core::Device, NnError> {
     }
     .map_err(|error| {
         NnError::Device(format!(
-            "device {device} could not be opened ({error}): this binary has {}, and {device} must \
+            "device {device} could not be opened ({error}): this binary has {} (features: {}), and {device} must \
              be present with its driver",
-            Device::supported()
+            Device::supported(),
+            Device::features()
         ))
     })?;
     opened.push((device, open.clone()));
@@ -73,7 +75,7 @@ mod tests {
                 return; // Whether it opens depends on the machine.
             }
             let error = open(device).unwrap_err().to_string();
-            assert!(error.contains("this binary has cpu, candle-cpu;"), "{error}");
+            assert!(error.contains("this binary has cpu, candle-cpu (features: none);"), "{error}");
             assert!(error.contains(&format!("--features {feature}")), "{error}");
         }
     }

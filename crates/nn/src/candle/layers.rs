@@ -1,13 +1,14 @@
 //! The layers as tensor operations.
 //!
-//! Activations are rows × pixels × channels, the NHWC order of [`crate::Network`], and every sum over examples or
-//! pixels is a matrix product; nothing refers to the number of nets. With a leading replica dimension the
-//! products would be batched ones and the flat parameters a matrix.
+//! Activations are replicas × rows × pixels × channels: the NHWC order of [`crate::Network`], for several nets of one
+//! architecture side by side. Parameters are replicas × parameters of each. Every sum over examples or pixels is a batched
+//! matrix product.
 
 use std::slice::Iter;
 
 use candle_core::{DType, Device, Result, Tensor};
 
+use super::norm::{Norm, Normalised};
 use super::pool::{Pool, first_equal, maximum};
 use super::tables::Window;
 use super::weighted::Weighted;
@@ -16,6 +17,7 @@ use crate::{Dims, Layer};
 /// One layer on a device.
 pub(super) enum Operation {
     Weighted(Weighted),
+    Norm(Norm),
     Relu,
     Tanh,
     MaxPool(Pool),
@@ -31,24 +33,27 @@ pub(super) enum Kept {
     Mask(Tensor),
     /// The layer's own output.
     Output(Tensor),
-    /// The left side of the product: (rows · pixels) × (places · channels).
+    /// The left side of the product: replicas × (rows · pixels) × (places · channels).
     Patches {
         rows: usize,
         patches: Tensor,
     },
+    /// What a normalisation left before scaling.
+    Normalised(Normalised),
     /// For each place of the windows: 1 where it holds the first maximum.
     Winners(Vec<Tensor>),
 }
 
 impl Operation {
-    /// `layer` between `before` and `after`, its parameters from `offset` on.
+    /// `layer` between `before` and `after`, its parameters and running statistics from `offsets` on.
     pub(super) fn new(
         layer: &Layer,
         before: Dims,
         after: Dims,
-        offset: usize,
+        offsets: (usize, usize),
         device: &Device,
     ) -> Result<Self> {
+        let (offset, statistics) = offsets;
         Ok(match *layer {
             Layer::Conv { kernel, stride, padding, .. } => {
                 let window = Window { size: kernel, stride, padding };
@@ -61,22 +66,27 @@ impl Operation {
             Layer::AvgPool { size } => Operation::AvgPool(Pool::new(size, before, after, device)?),
             Layer::Flatten => Operation::Flatten,
             Layer::Dropout { .. } => Operation::Dropout,
+            Layer::BatchNorm { momentum, epsilon } => {
+                Operation::Norm(Norm::batch(momentum, epsilon, before, offset, statistics))
+            }
+            Layer::LayerNorm { epsilon } => Operation::Norm(Norm::layer(epsilon, before, offset)),
         })
     }
 
     /// True if the layer has parameters.
     pub(super) fn is_weighted(&self) -> bool {
-        matches!(self, Operation::Weighted(_))
+        matches!(self, Operation::Weighted(_) | Operation::Norm(_))
     }
 
-    /// The layer's values in training.
+    /// The layer's values in training. Running statistics move.
     pub(super) fn forward(
         &self,
         parameters: &Tensor,
+        statistics: &mut Tensor,
         x: &Tensor,
         masks: &mut Iter<'_, Vec<f32>>,
     ) -> Result<(Tensor, Kept)> {
-        let rows = x.dim(0)?;
+        let rows = x.dim(1)?;
         Ok(match self {
             Operation::Weighted(weighted) => {
                 let patches = weighted.patches(x)?;
@@ -88,11 +98,12 @@ impl Operation {
                 (x.mul(&mask)?, Kept::Mask(mask))
             }
             Operation::Dropout => {
-                let mask = masks.next().ok_or_else(|| {
-                    candle_core::Error::Msg("a dropout layer was given no mask".into())
-                })?;
-                let mask = Tensor::from_slice(mask, x.shape(), x.device())?;
+                let mask = Tensor::from_slice(next_mask(masks)?, x.shape(), x.device())?;
                 (x.mul(&mask)?, Kept::Mask(mask))
+            }
+            Operation::Norm(norm) => {
+                let (y, kept) = norm.forward(parameters, statistics, x)?;
+                (y, Kept::Normalised(kept))
             }
             Operation::Tanh => {
                 let y = x.tanh()?;
@@ -105,14 +116,20 @@ impl Operation {
                 (best, Kept::Winners(winners))
             }
             Operation::AvgPool(_) | Operation::Flatten => {
-                (self.predict(parameters, x)?, Kept::Nothing)
+                (self.predict(parameters, statistics, x, None)?, Kept::Nothing)
             }
         })
     }
 
-    /// The layer's values, dropout off.
-    pub(super) fn predict(&self, parameters: &Tensor, x: &Tensor) -> Result<Tensor> {
-        let rows = x.dim(0)?;
+    /// The layer's values by the running statistics, with one mask for all rows per dropout layer, or dropout off.
+    pub(super) fn predict(
+        &self,
+        parameters: &Tensor,
+        statistics: &Tensor,
+        x: &Tensor,
+        masks: Option<&mut Iter<'_, Vec<f32>>>,
+    ) -> Result<Tensor> {
+        let rows = x.dim(1)?;
         match self {
             Operation::Weighted(weighted) => {
                 weighted.product(parameters, rows, &weighted.patches(x)?)
@@ -122,8 +139,34 @@ impl Operation {
             Operation::Tanh => x.tanh(),
             Operation::MaxPool(pool) => maximum(&pool.places(x)?),
             Operation::AvgPool(pool) => pool.mean(x),
-            Operation::Flatten => x.reshape((rows, 1, ())),
-            Operation::Dropout => Ok(x.clone()),
+            Operation::Flatten => x.flatten_from(2)?.unsqueeze(2),
+            Operation::Norm(norm) => norm.predict(parameters, statistics, x),
+            Operation::Dropout => match masks {
+                None => Ok(x.clone()),
+                Some(masks) => {
+                    let (_, _, pixels, channels) = x.dims4()?;
+                    let mask = next_mask(masks)?;
+                    let mask = Tensor::from_slice(mask, mask.len(), x.device())?;
+                    x.broadcast_mul(&mask.reshape(((), 1, pixels, channels))?)
+                }
+            },
+        }
+    }
+
+    /// The gradient by the layer's parameters from that by its output, replicas × parameters; none without parameters.
+    pub(super) fn parameter_gradient(
+        &self,
+        kept: &Kept,
+        gradient: &Tensor,
+    ) -> Result<Option<Tensor>> {
+        match (self, kept) {
+            (Operation::Weighted(weighted), Kept::Patches { patches, .. }) => {
+                weighted.parameter_gradient(patches, gradient).map(Some)
+            }
+            (Operation::Norm(norm), Kept::Normalised(kept)) => {
+                norm.parameter_gradient(kept, gradient).map(Some)
+            }
+            _ => Ok(None),
         }
     }
 
@@ -138,6 +181,9 @@ impl Operation {
             (Operation::Weighted(weighted), Kept::Patches { rows, .. }) => {
                 weighted.input_gradient(parameters, rows, gradient)
             }
+            (Operation::Norm(norm), Kept::Normalised(kept)) => {
+                norm.input_gradient(parameters, &kept, gradient)
+            }
             (_, Kept::Mask(mask)) => gradient.mul(&mask),
             (_, Kept::Output(y)) => gradient.mul(&y.sqr()?.affine(-1.0, 1.0)?),
             (Operation::MaxPool(pool), Kept::Winners(winners)) => {
@@ -148,6 +194,11 @@ impl Operation {
             (_, _) => Ok(gradient.clone()),
         }
     }
+}
+
+/// The mask of the next dropout layer.
+fn next_mask<'a>(masks: &mut Iter<'a, Vec<f32>>) -> Result<&'a Vec<f32>> {
+    masks.next().ok_or_else(|| candle_core::Error::Msg("a dropout layer was given no mask".into()))
 }
 
 /// 1 where `x` is above 0, else 0.

@@ -1,4 +1,4 @@
-//! The optimisers' updates on tensors, over the flat parameter vector.
+//! The optimisers' updates on tensors, over the flat parameters of all replicas at once.
 
 use candle_core::{DType, Device, Result, Tensor};
 
@@ -16,13 +16,17 @@ pub(super) struct State {
 }
 
 impl State {
-    /// Before the first step.
-    pub(super) fn new(optimizer: Optimizer, parameters: usize, device: &Device) -> Result<Self> {
+    /// Before the first step; `parameters` is replicas × parameters of each.
+    pub(super) fn new(
+        optimizer: Optimizer,
+        parameters: (usize, usize),
+        device: &Device,
+    ) -> Result<Self> {
         let zeros = Tensor::zeros(parameters, DType::F32, device)?;
         Ok(State { optimizer, first: zeros.clone(), second: zeros, powers: (1.0, 1.0) })
     }
 
-    /// The parameters after one step; all tensors are flat. Formulas: see [`Optimizer`].
+    /// The parameters after one step; all tensors are replicas × parameters. Formulas: see [`Optimizer`].
     pub(super) fn update(
         &mut self,
         parameters: &Tensor,

@@ -37,10 +37,10 @@ impl Pool {
         })
     }
 
-    /// For each place of the window, its values: rows × output pixels × channels.
+    /// For each place of the window, its values: replicas × rows × output pixels × channels.
     pub(super) fn places(&self, x: &Tensor) -> Result<Vec<Tensor>> {
-        let gathered = x.contiguous()?.index_select(&self.inputs, 1)?;
-        (0..self.taps).map(|tap| gathered.narrow(1, tap * self.outputs, self.outputs)).collect()
+        let gathered = x.contiguous()?.index_select(&self.inputs, 2)?;
+        (0..self.taps).map(|tap| gathered.narrow(2, tap * self.outputs, self.outputs)).collect()
     }
 
     /// The mean of each window.
@@ -54,12 +54,12 @@ impl Pool {
     pub(super) fn max_gradient(&self, winners: &[Tensor], gradient: &Tensor) -> Result<Tensor> {
         let places: Vec<Tensor> =
             winners.iter().map(|winner| winner.mul(gradient)).collect::<Result<_>>()?;
-        Tensor::cat(&places, 1)?.index_select(&self.place_of_input, 1)
+        Tensor::cat(&places, 2)?.index_select(&self.place_of_input, 2)
     }
 
     /// The gradient by the input of a mean, from that by its output.
     pub(super) fn mean_gradient(&self, gradient: &Tensor) -> Result<Tensor> {
-        gradient.affine(1.0 / self.taps as f64, 0.0)?.index_select(&self.output_of_input, 1)
+        gradient.affine(1.0 / self.taps as f64, 0.0)?.index_select(&self.output_of_input, 2)
     }
 }
 

@@ -1,8 +1,8 @@
-//! Layers with parameters: convolutions and dense layers, both as one matrix product.
+//! Convolutions and dense layers, both as one matrix product per replica.
 
-use candle_core::{DType, Device, Result, Tensor};
+use candle_core::{Device, Result, Tensor};
 
-use super::layers::Kept;
+use super::norm::column_sums;
 use super::tables::{Window, upload};
 use crate::Dims;
 
@@ -52,25 +52,27 @@ impl Weighted {
         self.after.height * self.after.width
     }
 
-    /// Places · channels in × channels out.
+    /// Replicas × (places · channels in) × channels out.
     fn weights(&self, parameters: &Tensor) -> Result<Tensor> {
-        let shape = (self.places() * self.before.channels, self.after.channels);
-        parameters.narrow(0, self.offset, shape.0 * shape.1)?.reshape(shape)
+        let (rows, columns) = (self.places() * self.before.channels, self.after.channels);
+        parameters.narrow(1, self.offset, rows * columns)?.reshape(((), rows, columns))
     }
 
+    /// Replicas × 1 × channels out.
     fn biases(&self, parameters: &Tensor) -> Result<Tensor> {
         let weights = self.places() * self.before.channels * self.after.channels;
-        parameters.narrow(0, self.offset + weights, self.after.channels)
+        let channels = self.after.channels;
+        parameters.narrow(1, self.offset + weights, channels)?.reshape(((), 1, channels))
     }
 
-    /// What each output pixel sees: (rows · output pixels) × (places · channels in).
+    /// What each output pixel sees: replicas × (rows · output pixels) × (places · channels in).
     pub(super) fn patches(&self, x: &Tensor) -> Result<Tensor> {
         let gathered = match &self.gathers {
-            Some(gathers) => x.contiguous()?.index_select(&gathers.inputs, 1)?,
+            Some(gathers) => x.contiguous()?.index_select(&gathers.inputs, 2)?,
             None => x.clone(),
         };
-        let rows = x.dim(0)? * self.output_pixels();
-        gathered.reshape((rows, self.places() * self.before.channels))
+        let rows = x.dim(1)? * self.output_pixels();
+        gathered.reshape((x.dim(0)?, rows, self.places() * self.before.channels))
     }
 
     /// The layer's values from its patches.
@@ -83,19 +85,15 @@ impl Weighted {
         patches
             .matmul(&self.weights(parameters)?)?
             .broadcast_add(&self.biases(parameters)?)?
-            .reshape((rows, self.output_pixels(), self.after.channels))
+            .reshape(((), rows, self.output_pixels(), self.after.channels))
     }
 
-    /// The gradient by the weights, then the biases, flat.
-    pub(super) fn parameter_gradient(&self, kept: &Kept, gradient: &Tensor) -> Result<Tensor> {
-        let Kept::Patches { patches, .. } = kept else {
-            candle_core::bail!("a weighted layer kept no patches");
-        };
-        let gradient = gradient.flatten_to(1)?;
-        let ones = Tensor::ones((1, gradient.dim(0)?), DType::F32, gradient.device())?;
-        let weights = patches.t()?.matmul(&gradient)?.flatten_all()?;
-        let biases = ones.matmul(&gradient)?.flatten_all()?;
-        Tensor::cat(&[weights, biases], 0)
+    /// The gradient by the weights, then the biases: replicas × both.
+    pub(super) fn parameter_gradient(&self, patches: &Tensor, gradient: &Tensor) -> Result<Tensor> {
+        let gradient = gradient.flatten(1, 2)?;
+        let weights = patches.t()?.matmul(&gradient)?.flatten_from(1)?;
+        let biases = column_sums(&gradient)?.flatten_from(1)?;
+        Tensor::cat(&[weights, biases], 1)
     }
 
     /// A gather as on the way forward, with input and output exchanged: no sum is left to scattered writes, whose
@@ -110,19 +108,19 @@ impl Weighted {
         let pixels = self.before.height * self.before.width;
         let weights = self.weights(parameters)?;
         let product = match &self.gathers {
-            None => gradient.reshape((rows * pixels, outputs))?.matmul(&weights.t()?)?,
+            None => gradient.reshape(((), rows * pixels, outputs))?.matmul(&weights.t()?)?,
             Some(Gathers { outputs: table, places, .. }) => {
                 let turned = weights
-                    .reshape((*places, inputs, outputs))?
-                    .transpose(1, 2)?
-                    .reshape((places * outputs, inputs))?;
+                    .reshape(((), *places, inputs, outputs))?
+                    .transpose(2, 3)?
+                    .reshape(((), places * outputs, inputs))?;
                 gradient
                     .contiguous()?
-                    .index_select(table, 1)?
-                    .reshape((rows * pixels, places * outputs))?
+                    .index_select(table, 2)?
+                    .reshape(((), rows * pixels, places * outputs))?
                     .matmul(&turned)?
             }
         };
-        product.reshape((rows, pixels, inputs))
+        product.reshape(((), rows, pixels, inputs))
     }
 }

@@ -10,6 +10,8 @@ mod correlate;
 mod elementwise;
 mod linear;
 mod loss;
+mod moments;
+mod norm;
 mod op;
 mod optimizer;
 mod outer;
@@ -51,6 +53,15 @@ pub enum Phase {
     Update,
 }
 
+/// How a forward pass treats what differs between training and prediction.
+#[derive(Clone, Copy)]
+struct Mode<'a> {
+    /// Whether batch normalisations take the batch's statistics.
+    training: bool,
+    /// Dropout masks for at least as many rows as there are; none: dropout off.
+    masks: Option<&'a [Vec<f32>]>,
+}
+
 /// A network on the native engine.
 #[derive(Debug)]
 pub struct NativeExecutor {
@@ -62,6 +73,10 @@ pub struct NativeExecutor {
     masks: Vec<usize>,
     parameters: Vec<f32>,
     gradients: Vec<f32>,
+    /// The running statistics of batch normalisations.
+    statistics: Vec<f32>,
+    /// The fewest rows of a batch.
+    least_rows: usize,
     optimizer: OptimizerState,
     /// The values behind each step.
     values: Vec<Vec<f32>>,
@@ -91,6 +106,8 @@ impl NativeExecutor {
             input_len: network.input().len(),
             classes: network.classes(),
             gradients: vec![0.0; initial.len()],
+            statistics: network.initial_statistics(),
+            least_rows: network.least_batch(),
             optimizer: OptimizerState::new(optimizer, initial.len()),
             parameters: initial,
             values: vec![Vec::new(); steps.len()],
@@ -124,7 +141,8 @@ impl NativeExecutor {
     ) -> Result<f32, NnError> {
         let rows = self.check(batch)?;
         self.reserve(rows);
-        self.forward(batch.inputs, rows, Some(batch.masks), &mut observe);
+        let mode = Mode { training: true, masks: Some(batch.masks) };
+        self.forward(batch.inputs, rows, mode, &mut observe);
         let scores = scores(&self.values, batch.inputs, rows * self.classes);
         let gradient = &mut self.gradient[0][..scores.len()];
         let loss = softmax_cross_entropy(scores, batch.labels, gradient);
@@ -141,17 +159,40 @@ impl NativeExecutor {
         if rows == 0 {
             return Err(NnError::Shape("an empty batch has no mean loss".into()));
         }
-        expect_len("inputs", batch.inputs.len(), rows * self.input_len)?;
-        expect_len("dropout masks", batch.masks.len(), self.masks.len())?;
-        for (mask, len) in batch.masks.iter().zip(&self.masks) {
-            expect_len("values of a dropout mask", mask.len(), rows * len)?;
+        if rows < self.least_rows {
+            return Err(NnError::Shape("batch normalisation needs two rows or more".into()));
         }
+        expect_len("inputs", batch.inputs.len(), rows * self.input_len)?;
+        self.check_masks(batch.masks, rows)?;
         match batch.labels.iter().find(|&&label| label as usize >= self.classes) {
             Some(label) => {
                 Err(NnError::Shape(format!("label {label} of {} classes", self.classes)))
             }
             None => Ok(rows),
         }
+    }
+
+    /// Whether these are the masks of `rows` rows.
+    fn check_masks(&self, masks: &[Vec<f32>], rows: usize) -> Result<(), NnError> {
+        expect_len("dropout masks", masks.len(), self.masks.len())?;
+        for (mask, len) in masks.iter().zip(&self.masks) {
+            expect_len("values of a dropout mask", mask.len(), rows * len)?;
+        }
+        Ok(())
+    }
+
+    /// Class scores by the running statistics, with the masks of [`PREDICTION_ROWS`] rows or none.
+    fn predict(&mut self, inputs: &[f32], masks: Option<&[Vec<f32>]>) -> Result<Vec<f32>, NnError> {
+        let rows = inputs.len() / self.input_len;
+        expect_len("inputs", inputs.len(), rows * self.input_len)?;
+        let mut all = Vec::with_capacity(rows * self.classes);
+        for inputs in inputs.chunks(PREDICTION_ROWS * self.input_len) {
+            let rows = inputs.len() / self.input_len;
+            self.reserve(rows);
+            self.forward(inputs, rows, Mode { training: false, masks }, &mut |_| ());
+            all.extend_from_slice(scores(&self.values, inputs, rows * self.classes));
+        }
+        Ok(all)
     }
 
     /// Makes room for `rows` examples.
@@ -170,16 +211,15 @@ impl NativeExecutor {
         &mut self,
         inputs: &[f32],
         rows: usize,
-        masks: Option<&[Vec<f32>]>,
+        mode: Mode<'_>,
         observe: &mut impl FnMut(Phase),
     ) {
         self.steps.iter_mut().for_each(|step| step.op.prepare(self.isa, &self.parameters));
         let near = self.near.0;
         for part in parts(rows, self.near) {
-            (0..near).for_each(|i| self.forward_step(i, inputs, part.clone(), masks, observe));
+            (0..near).for_each(|i| self.forward_step(i, inputs, part.clone(), mode, observe));
         }
-        (near..self.steps.len())
-            .for_each(|i| self.forward_step(i, inputs, 0..rows, masks, observe));
+        (near..self.steps.len()).for_each(|i| self.forward_step(i, inputs, 0..rows, mode, observe));
     }
 
     /// Computes the values of `rows` behind step `i`.
@@ -188,7 +228,7 @@ impl NativeExecutor {
         i: usize,
         inputs: &[f32],
         rows: Range<usize>,
-        masks: Option<&[Vec<f32>]>,
+        mode: Mode<'_>,
         observe: &mut impl FnMut(Phase),
     ) {
         let input_len = self.input_len_of(i);
@@ -198,7 +238,9 @@ impl NativeExecutor {
         step.op.forward(Forward {
             isa: self.isa,
             parameters: &self.parameters,
-            masks,
+            masks: mode.masks,
+            statistics: &mut self.statistics,
+            training: mode.training,
             input: &input[rows.start * input_len..rows.end * input_len],
             output: &mut after[0][rows.start * step.output_len..rows.end * step.output_len],
             rows,
@@ -271,9 +313,9 @@ impl NativeExecutor {
     }
 }
 
-/// The number of steps before the first dense one, and how many rows go through them together; (0, 0) without images.
+/// The number of steps before the first that takes whole batches, and how many rows go through them together; (0, 0) without images.
 fn near(steps: &[Step]) -> (usize, usize) {
-    let near = steps.iter().position(|step| step.is_dense).unwrap_or(steps.len());
+    let near = steps.iter().position(|step| step.takes_batches).unwrap_or(steps.len());
     let widest = steps[..near].iter().map(|step| step.output_len).max();
     widest.map_or((0, 0), |widest| (near, (NEAR_VALUES / widest).max(1)))
 }
@@ -290,20 +332,27 @@ impl Executor for NativeExecutor {
     }
 
     fn logits(&mut self, inputs: &[f32]) -> Result<Vec<f32>, NnError> {
-        let rows = inputs.len() / self.input_len;
-        expect_len("inputs", inputs.len(), rows * self.input_len)?;
-        let mut all = Vec::with_capacity(rows * self.classes);
-        for inputs in inputs.chunks(PREDICTION_ROWS * self.input_len) {
-            let rows = inputs.len() / self.input_len;
-            self.reserve(rows);
-            self.forward(inputs, rows, None, &mut |_| ());
-            all.extend_from_slice(scores(&self.values, inputs, rows * self.classes));
-        }
-        Ok(all)
+        self.predict(inputs, None)
+    }
+
+    fn thinned_logits(&mut self, inputs: &[f32], masks: &[Vec<f32>]) -> Result<Vec<f32>, NnError> {
+        self.check_masks(masks, 1)?;
+        let masks: Vec<_> = masks.iter().map(|mask| mask.repeat(PREDICTION_ROWS)).collect();
+        self.predict(inputs, Some(&masks))
     }
 
     fn parameters(&self) -> Result<Vec<f32>, NnError> {
         Ok(self.parameters.clone())
+    }
+
+    fn statistics(&self) -> Result<Vec<f32>, NnError> {
+        Ok(self.statistics.clone())
+    }
+
+    fn set_statistics(&mut self, statistics: &[f32]) -> Result<(), NnError> {
+        expect_len("running statistics", statistics.len(), self.statistics.len())?;
+        self.statistics.copy_from_slice(statistics);
+        Ok(())
     }
 }
 

@@ -10,8 +10,12 @@ pub(super) struct Forward<'a> {
     pub(super) isa: Isa,
     /// All of the network's.
     pub(super) parameters: &'a [f32],
-    /// The dropout masks in training; none at prediction.
+    /// The dropout masks in training and of thinned nets; none at plain prediction.
     pub(super) masks: Option<&'a [Vec<f32>]>,
+    /// All of the network's running statistics; moved in training.
+    pub(super) statistics: &'a mut [f32],
+    /// Whether statistics are the batch's, not the running ones.
+    pub(super) training: bool,
     /// Which rows of the batch these are.
     pub(super) rows: Range<usize>,
     pub(super) input: &'a [f32],
@@ -39,7 +43,8 @@ pub(super) struct Backward<'a> {
 /// One step of the compiled network: some layers fused.
 ///
 /// For a batch come `prepare`, then `forward` for all rows, some at a time and in order; in training, `prepare_backward`,
-/// then `backward` for the same rows in any such parts, then `finish_backward`.
+/// then `backward` for the same rows in any such parts, then `finish_backward`. A step that is planned to take whole
+/// batches gets all rows at once.
 pub(super) trait Op: std::fmt::Debug + Send {
     /// Does what depends on the parameters alone.
     fn prepare(&mut self, _isa: Isa, _parameters: &[f32]) {}

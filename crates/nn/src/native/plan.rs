@@ -1,6 +1,7 @@
 //! From a [`Network`] to the steps that compute it, with ReLUs fused into their neighbours.
 
 use super::linear::{Geometry, Linear};
+use super::norm::{BatchNorm, LayerNorm, Places};
 use super::op::{AvgPoolOp, DropoutOp, MaxPoolOp, Op, ReluOp, TanhOp};
 use super::pool::Windows;
 use super::winograd::Winograd;
@@ -15,8 +16,8 @@ pub(super) struct Step {
     /// Values of one example behind it.
     pub(super) output_len: usize,
     pub(super) has_parameters: bool,
-    /// Whether examples are computed together rather than image by image.
-    pub(super) is_dense: bool,
+    /// Whether it takes the rows of a batch together rather than image by image.
+    pub(super) takes_batches: bool,
 }
 
 /// The steps of `network`, and the lengths of one example's dropout masks.
@@ -28,7 +29,7 @@ pub(super) fn plan(network: &Network) -> (Vec<Step>, Vec<usize>) {
     let layers = network.layers();
     let mut steps: Vec<Step> = Vec::new();
     let mut masks = Vec::new();
-    let (mut i, mut parameter) = (0, 0);
+    let (mut i, mut parameter, mut statistic) = (0, 0, 0);
     while i < layers.len() {
         let first = i;
         let (weights, biases) = network.layer_parameters(i);
@@ -58,6 +59,15 @@ pub(super) fn plan(network: &Network) -> (Vec<Step>, Vec<usize>) {
                 Some(Box::new(AvgPoolOp { windows: windows(network, i, size) }))
             }
             Layer::Tanh => Some(Box::new(TanhOp)),
+            Layer::BatchNorm { momentum, epsilon } => {
+                let places = norm_places(parameter, weights);
+                let op = BatchNorm::new(places, statistic, momentum, epsilon);
+                statistic += 2 * weights;
+                Some(Box::new(op))
+            }
+            Layer::LayerNorm { epsilon } => {
+                Some(Box::new(LayerNorm::new(norm_places(parameter, weights), epsilon)))
+            }
             Layer::Dropout { rate } if rate > 0.0 => {
                 masks.push(network.dims(i).len());
                 Some(Box::new(DropoutOp { mask: masks.len() - 1 }))
@@ -68,12 +78,19 @@ pub(super) fn plan(network: &Network) -> (Vec<Step>, Vec<usize>) {
         parameter += weights + biases;
         if let Some(op) = op {
             let output_len = network.dims(i).len();
-            let is_dense = matches!(layers[first], Layer::Dense { .. });
+            let takes_batches =
+                matches!(layers[first], Layer::Dense { .. } | Layer::BatchNorm { .. });
             let has_parameters = weights > 0;
-            steps.push(Step { op, layers: first..i, output_len, has_parameters, is_dense });
+            steps.push(Step { op, layers: first..i, output_len, has_parameters, takes_batches });
         }
     }
     (steps, masks)
+}
+
+/// The scales and shifts of a normalisation of `channels`, from `parameter` on.
+fn norm_places(parameter: usize, channels: usize) -> Places {
+    let shift = parameter + channels;
+    Places { scale: parameter..shift, shift: shift..shift + channels }
 }
 
 /// The windows of pooling layer `i`.

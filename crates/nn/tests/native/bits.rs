@@ -2,9 +2,10 @@
 
 use crate::nets::{self, batch, rng};
 use nn::native::{Isa, NativeExecutor};
-use nn::{Executor, Network, Optimizer};
+use nn::{Executor, Layer, Network, Optimizer};
 use rand::Rng;
 use sha2::{Digest, Sha256};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 const ADAM: Optimizer =
     Optimizer::Adam { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0.0 };
@@ -28,7 +29,7 @@ fn parameters(network: &Network, seed: u64) -> Vec<f32> {
     all
 }
 
-/// The hash of the parameters after `steps` steps on batches of 32, the last one of 10.
+/// The hash of the parameters and running statistics after `steps` steps on batches of 32, the last one of 10.
 fn train(network: &Network, optimizer: Optimizer, steps: usize, isa: Isa) -> String {
     let mut native = NativeExecutor::new(network, parameters(network, 1), optimizer, isa).unwrap();
     let mut rng = rng(2);
@@ -39,7 +40,7 @@ fn train(network: &Network, optimizer: Optimizer, steps: usize, isa: Isa) -> Str
         losses.push(native.step(&batch.borrow(), 1e-3).unwrap());
     }
     assert!(losses.iter().all(|loss| loss.is_finite()));
-    hash(&native.parameters().unwrap())
+    hash(&[native.parameters().unwrap(), native.statistics().unwrap()].concat())
 }
 
 /// Asserts that all instruction sets end at `golden`, which the scalar path made; the slow one only if `scalar`.
@@ -74,6 +75,37 @@ fn beam_cnn_trains_to_the_same_bits() {
 }
 
 #[test]
+fn normalised_nets_train_to_the_same_bits() {
+    assert_golden(&nets::normalised(Layer::BATCH_NORM), ADAM, 20, true, "5517b455562b311c");
+    assert_golden(&nets::normalised(Layer::LAYER_NORM), ADAM, 20, true, "2a622100cfb6ebfe");
+}
+
+/// Trials run side by side, in any number and order: fits share nothing.
+#[test]
+fn one_two_and_eight_threads_at_once_train_to_the_same_bits() {
+    let fits = [
+        (nets::mlp(), 50, "20c5e06d982f549a"),
+        (nets::small_cnn(), 50, "9a5dd0366803b28a"),
+        (nets::beam_cnn(), 3, "a27b758aba0fa632"),
+        (nets::normalised(Layer::BATCH_NORM), 20, "5517b455562b311c"),
+    ];
+    let isa = *Isa::available().last().unwrap();
+    // Twice each, the second time in reverse.
+    let queue: Vec<_> = fits.iter().chain(fits.iter().rev()).collect();
+    for threads in [1, 2, 8] {
+        let next = AtomicUsize::new(0);
+        let work = || {
+            while let Some((network, steps, golden)) =
+                queue.get(next.fetch_add(1, Ordering::Relaxed))
+            {
+                assert_eq!(train(network, ADAM, *steps, isa), *golden, "{threads} threads");
+            }
+        };
+        std::thread::scope(|scope| (0..threads).for_each(|_| drop(scope.spawn(work))));
+    }
+}
+
+#[test]
 fn every_optimizer_trains_to_the_same_bits() {
     let rules = [
         (Optimizer::Sgd { momentum: 0.0, nesterov: false }, "800355cb43b8acfb"),
@@ -92,7 +124,9 @@ fn every_optimizer_trains_to_the_same_bits() {
 
 #[test]
 fn scores_do_not_depend_on_the_rows_asked_for() {
-    for network in [nets::mlp(), nets::small_cnn(), nets::beam_cnn()] {
+    let normalised = [Layer::BATCH_NORM, Layer::LAYER_NORM].map(nets::normalised);
+    let plain = [nets::mlp(), nets::small_cnn(), nets::beam_cnn()];
+    for network in plain.into_iter().chain(normalised) {
         let inputs = batch(&network, 150, 0, &mut rng(5)).inputs;
         for isa in Isa::available().into_iter().filter(|isa| isa.name() != "scalar") {
             let mut native =

@@ -62,6 +62,33 @@ fn what_does_not_fit_is_refused() {
 }
 
 #[test]
+fn batch_normalisation_of_one_value_per_channel_is_refused() {
+    let layers = vec![Layer::Dense { units: 3 }, Layer::BATCH_NORM, Layer::Dense { units: 2 }];
+    let network = Network::new(Dims::flat(2), layers).unwrap();
+    let one = Batch { inputs: &[0.5, 1.0], labels: &[1], masks: &[] };
+    let NnError::Shape(why) = native(&network).step(&one, 0.1).unwrap_err() else { panic!() };
+    assert!(why.contains("two rows or more"), "{why}");
+    let two = Batch { inputs: &[0.5, 1.0, 0.0, 2.0], labels: &[1, 0], masks: &[] };
+    assert!(native(&network).step(&two, 0.1).unwrap().is_finite());
+    // An image has many values per channel.
+    let layers = vec![Layer::BATCH_NORM, Layer::Flatten, Layer::Dense { units: 2 }];
+    let network = Network::new(Dims { height: 1, width: 2, channels: 1 }, layers).unwrap();
+    assert!(native(&network).step(&one, 0.1).unwrap().is_finite());
+}
+
+#[test]
+fn statistics_that_are_not_the_network_s_are_refused() {
+    let mut native = native(&nets::normalised(Layer::BATCH_NORM));
+    let fresh = native.statistics().unwrap();
+    // 19, 32 and 37 channels: means of 0, then variances of 1, layer by layer.
+    assert_eq!(fresh.len(), 2 * (19 + 32 + 37));
+    assert_eq!((fresh[18], fresh[19], fresh[38]), (0.0, 1.0, 0.0));
+    assert!(native.set_statistics(&fresh).is_ok());
+    let NnError::Shape(why) = native.set_statistics(&fresh[1..]).unwrap_err() else { panic!() };
+    assert!(why.contains("175 running statistics where the network needs 176"), "{why}");
+}
+
+#[test]
 fn a_tie_sends_the_gradient_to_the_first_maximum() {
     // One value per pixel passes through a 1 × 1 convolution of weight 1 and a 2 × 2 maximum; the weight's gradient
     // is the chosen input's sum, so equal maxima are told apart by a second channel that the maximum ignores.

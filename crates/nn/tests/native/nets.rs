@@ -25,6 +25,28 @@ pub(crate) fn small_cnn() -> Network {
     Network::new(Dims { height: 28, width: 28, channels: 1 }, layers).unwrap()
 }
 
+/// Convolutions and a dense layer, each normalised by `norm`, with odd widths and enough channels for Winograd.
+pub(crate) fn normalised(norm: Layer) -> Network {
+    let conv = |channels| Layer::Conv { channels, kernel: 3, stride: 1, padding: 1 };
+    let layers = vec![
+        conv(19),
+        norm,
+        Layer::Relu,
+        Layer::MaxPool { size: 2 },
+        conv(32),
+        norm,
+        Layer::Relu,
+        Layer::AvgPool { size: 3 },
+        Layer::Flatten,
+        Layer::Dense { units: 37 },
+        norm,
+        Layer::Tanh,
+        Layer::Dropout { rate: 0.5 },
+        Layer::Dense { units: 3 },
+    ];
+    Network::new(Dims { height: 13, width: 12, channels: 1 }, layers).unwrap()
+}
+
 /// Beam's CNN of 2017: four 3 × 3 convolutions, two poolings, dense 128, dropout .2 and .5.
 pub(crate) fn beam_cnn() -> Network {
     let conv = |channels| [Layer::Conv { channels, kernel: 3, stride: 1, padding: 0 }, Layer::Relu];

@@ -2,20 +2,65 @@
 
 use nn::{Batch, Dims, Layer, Network};
 
-/// Scores, mean cross-entropy, and its gradient by the parameters.
+/// Scores, mean cross-entropy, its gradient by the parameters, and the running statistics after one step.
 pub(crate) struct Outcome {
     pub(crate) scores: Vec<f64>,
     pub(crate) loss: f64,
     pub(crate) gradient: Vec<f64>,
+    pub(crate) statistics: Vec<f64>,
+}
+
+/// Class scores by running statistics; dropout as `batch` says.
+pub(crate) fn predict(
+    network: &Network,
+    parameters: &[f64],
+    statistics: &[f64],
+    batch: &Batch<'_>,
+) -> Vec<f64> {
+    let mut values: Vec<f64> = batch.inputs.iter().map(|&x| f64::from(x)).collect();
+    let (mut offset, mut statistic) = (0, 0);
+    for (i, layer) in network.layers().iter().enumerate() {
+        let parameters = &parameters[offset..];
+        let (weights, biases) = network.layer_parameters(i);
+        offset += weights + biases;
+        values = match *layer {
+            Layer::BatchNorm { epsilon, .. } => {
+                let (means, rest) = statistics[statistic..].split_at(weights);
+                statistic += 2 * weights;
+                let scaled = |(at, x): (usize, &f64)| {
+                    let c = at % weights;
+                    let normal = (x - means[c]) / (rest[c] + f64::from(epsilon)).sqrt();
+                    normal * parameters[c] + parameters[weights + c]
+                };
+                values.iter().enumerate().map(scaled).collect()
+            }
+            _ => forward(network, i, parameters, batch, &values),
+        };
+    }
+    values
 }
 
 /// Computes `batch` forward and back.
 pub(crate) fn run(network: &Network, parameters: &[f64], batch: &Batch<'_>) -> Outcome {
     let rows = batch.labels.len();
+    let mut statistics = Vec::new();
     let mut values = vec![batch.inputs.iter().map(|&x| f64::from(x)).collect::<Vec<_>>()];
     let mut offsets = vec![0];
     for i in 0..network.layers().len() {
         let next = forward(network, i, &parameters[offsets[i]..], batch, &values[i]);
+        if let Layer::BatchNorm { momentum, .. } = network.layers()[i] {
+            let momentum = f64::from(momentum);
+            let moments: Vec<[f64; 2]> = groups(network, i, rows)
+                .iter()
+                .map(|group| {
+                    let (mean, variance) = moments(&values[i], group);
+                    let count = group.len() as f64;
+                    [mean, variance * count / (count - 1.0)]
+                })
+                .collect();
+            statistics.extend(moments.iter().map(|m| momentum * m[0]));
+            statistics.extend(moments.iter().map(|m| 1.0 - momentum + momentum * m[1]));
+        }
         let (weights, biases) = network.layer_parameters(i);
         offsets.push(offsets[i] + weights + biases);
         values.push(next);
@@ -37,7 +82,7 @@ pub(crate) fn run(network: &Network, parameters: &[f64], batch: &Batch<'_>) -> O
         context.backward(&upstream, &mut gradient[at], &mut downstream);
         upstream = downstream;
     }
-    Outcome { scores, loss, gradient }
+    Outcome { scores, loss, gradient, statistics }
 }
 
 /// The index of value (y, x, c) of image `n`.
@@ -98,6 +143,25 @@ fn windows(network: &Network, i: usize, rows: usize, size: usize) -> Vec<(usize,
     all
 }
 
+/// The values that share a mean: of a channel in batch normalisation, of a row in layer normalisation.
+fn groups(network: &Network, i: usize, rows: usize) -> Vec<Vec<usize>> {
+    let dims = network.dims(i);
+    let all = 0..rows * dims.len();
+    match network.layers()[i] {
+        Layer::BatchNorm { .. } => (0..dims.channels)
+            .map(|c| all.clone().skip(c).step_by(dims.channels).collect())
+            .collect(),
+        _ => (0..rows).map(|n| (n * dims.len()..(n + 1) * dims.len()).collect()).collect(),
+    }
+}
+
+/// Mean and biased variance of the values of a group.
+fn moments(values: &[f64], group: &[usize]) -> (f64, f64) {
+    let mean = group.iter().map(|&at| values[at]).sum::<f64>() / group.len() as f64;
+    let squares = group.iter().map(|&at| (values[at] - mean).powi(2)).sum::<f64>();
+    (mean, squares / group.len() as f64)
+}
+
 /// Which dropout mask belongs to layer `i`.
 fn mask_of(network: &Network, i: usize) -> usize {
     let before = &network.layers()[..i];
@@ -150,6 +214,16 @@ fn forward(
             let mask = &batch.masks[mask_of(network, i)];
             output.iter_mut().zip(input).zip(mask).for_each(|((y, x), &m)| *y = x * f64::from(m));
         }
+        Layer::BatchNorm { epsilon, .. } | Layer::LayerNorm { epsilon } => {
+            for group in groups(network, i, rows) {
+                let (mean, variance) = moments(input, &group);
+                for at in group {
+                    let c = at % to.channels;
+                    let normal = (input[at] - mean) / (variance + f64::from(epsilon)).sqrt();
+                    output[at] = normal * parameters[c] + parameters[weights + c];
+                }
+            }
+        }
         Layer::Flatten | Layer::Dropout { .. } => output.copy_from_slice(input),
     }
     output
@@ -196,7 +270,37 @@ impl Context<'_> {
                 let mask = &self.batch.masks[mask_of(network, i)];
                 scaled(downstream, &|n| f64::from(mask[n]));
             }
+            Layer::BatchNorm { epsilon, .. } | Layer::LayerNorm { epsilon } => {
+                self.normalise(f64::from(epsilon), upstream, gradient, downstream);
+            }
             Layer::Flatten | Layer::Dropout { .. } => downstream.copy_from_slice(upstream),
+        }
+    }
+
+    /// Value by value: each output depends on its input directly, by the mean and by the variance.
+    fn normalise(
+        &self,
+        epsilon: f64,
+        upstream: &[f64],
+        gradient: &mut [f64],
+        downstream: &mut [f64],
+    ) {
+        let channels = self.network.dims(self.i).channels;
+        for group in groups(self.network, self.i, self.rows) {
+            let (mean, variance) = moments(self.input, &group);
+            let (count, deviation) = (group.len() as f64, (variance + epsilon).sqrt());
+            for &to in &group {
+                let g = upstream[to] * self.parameters[to % channels];
+                let centred = self.input[to] - mean;
+                gradient[to % channels] += upstream[to] * centred / deviation;
+                gradient[channels + to % channels] += upstream[to];
+                for &from in &group {
+                    let direct = f64::from(u8::from(from == to)) - 1.0 / count;
+                    let by_variance =
+                        centred * (self.input[from] - mean) / count / deviation.powi(3);
+                    downstream[from] += g * (direct / deviation - by_variance);
+                }
+            }
         }
     }
 

@@ -1,7 +1,9 @@
 //! Learning curves invented for tests and the gallery: shaped like real ones, but measured nowhere.
 
 use plot::{
-    Curve, Difference, DifferenceCurve, Differences, FitCurve, Fits, LearningCurves, Point,
+    Curve, Difference, DifferenceCurve, Differences, Examples, FitCurve, Fits, LearningCurves,
+    NeededExamples, NeededPanel, NeededRow, Outcome, Point, Ranks, TrustCurve, TrustCurves,
+    TrustPoint, VerdictCell, VerdictRow, Verdicts,
 };
 
 /// Sizes that double, as in most studies.
@@ -170,6 +172,8 @@ pub(crate) fn fits() -> Fits {
         look,
         train: falling(label, &SIZES, train, 1000.0).points,
         test: falling(label, &SIZES, test, 1000.0).points,
+        train_loss: SIZES.map(|n| (n, 0.7 * train.0.max(0.003) / f64::from(n).sqrt())).to_vec(),
+        steps: SIZES.map(|n| (n, 60.0 * (f64::from(n) / 32.0).ceil())).to_vec(),
     };
     Fits {
         title: "Do the nets fit?".to_owned(),
@@ -180,5 +184,94 @@ pub(crate) fn fits() -> Fits {
             net("mlp (20 steps)", 0, (0.42, 0.9, 0.02), (0.45, 0.91, 0.03)),
         ],
         chance: Some(0.532),
+    }
+}
+
+/// Verdicts of every kind, and a cell without one.
+pub(crate) fn verdicts() -> Verdicts {
+    let outcomes = [Outcome::Better, Outcome::Equivalent, Outcome::Worse, Outcome::Undecided];
+    let cell = |i: usize| {
+        let text = ["+1.20", "\u{2212}0.03", "\u{2212}12.45", "+0.60"][i % 4].to_owned();
+        (i != 11).then(|| VerdictCell { outcome: outcomes[i % 4], text })
+    };
+    let labels = ["logistic", "random-forest", "cnn"];
+    let row = |(r, label): (usize, &&str)| VerdictRow {
+        label: (*label).to_owned(),
+        cells: (0..9).map(|c| cell(r * 4 + c + r)).collect(),
+    };
+    let mut columns: Vec<String> = SIZES.map(|n| format!("n = {n}")).to_vec();
+    columns.push("all n".to_owned());
+    Verdicts {
+        title: "Is it better than the baseline?".to_owned(),
+        caption: vec!["Invented numbers.".to_owned()],
+        columns,
+        rows: labels.iter().enumerate().map(row).collect(),
+    }
+}
+
+/// Models that reach an accuracy, reach it at once, never reach it, and have no score.
+pub(crate) fn needed() -> NeededExamples {
+    let row = |look: usize, label: &str, examples, low, high| NeededRow {
+        label: label.to_owned(),
+        look,
+        examples,
+        low,
+        high,
+    };
+    let panel = |accuracy, scale: f64| NeededPanel {
+        accuracy,
+        rows: vec![
+            row(0, "logistic", Some(Examples::Exactly(50.0 * scale)), 40.0 * scale, 70.0 * scale),
+            row(1, "cnn", Some(Examples::AtMost(10.0)), 0.0, 14.0),
+            row(2, "leekasso", Some(Examples::MoreThan(1280.0)), 900.0, f64::INFINITY),
+            row(3, "gaussian-process", Some(Examples::Exactly(600.0)), 310.0, f64::INFINITY),
+            row(4, "majority", None, 0.0, f64::INFINITY),
+        ],
+    };
+    NeededExamples {
+        title: "Training examples needed".to_owned(),
+        caption: vec!["Invented numbers.".to_owned()],
+        sizes: SIZES.to_vec(),
+        panels: vec![panel(0.9, 1.0), panel(0.95, 3.0)],
+    }
+}
+
+/// Three models whose cross-validation is off by less and less.
+pub(crate) fn trust() -> TrustCurves {
+    let curve = |(look, label): (usize, &str)| {
+        let mut wobble = Wobble::new(look + 3);
+        let points = SIZES[..6].iter().map(|&n| {
+            let spread = 0.5 / f64::from(n).sqrt();
+            let bias = -0.2 / f64::from(n).sqrt() * (look as f64 - 0.5);
+            let samples = (0..20).map(|_| bias + 1.7 * spread * wobble.next()).collect();
+            TrustPoint { n, bias, spread, samples }
+        });
+        TrustCurve { label: label.to_owned(), look, points: points.collect() }
+    };
+    TrustCurves {
+        title: "How far to trust cross-validation".to_owned(),
+        caption: vec!["Invented numbers.".to_owned()],
+        curves: ["logistic", "cnn", "random-forest"].into_iter().enumerate().map(curve).collect(),
+        wrong: vec![(10, 0.8), (20, 0.7), (40, 0.55), (80, 0.5), (160, 0.4), (320, 0.35)],
+    }
+}
+
+/// Seven models over data sets, three runs of which are not told apart.
+pub(crate) fn ranks() -> Ranks {
+    let models = [
+        ("cnn", 1.6),
+        ("svm-rbf", 2.1),
+        ("random-forest", 2.9),
+        ("logistic", 4.0),
+        ("knn", 4.8),
+        ("leekasso", 5.9),
+        ("majority", 6.7),
+    ];
+    Ranks {
+        title: "Mean ranks over 12 experiments".to_owned(),
+        caption: vec!["Invented numbers.".to_owned()],
+        models: models.map(|(label, rank)| (label.to_owned(), rank)).to_vec(),
+        critical_difference: 2.6,
+        cliques: vec![(0, 3), (2, 4), (4, 6)],
     }
 }

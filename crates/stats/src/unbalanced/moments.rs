@@ -1,6 +1,6 @@
 //! The moment equations of the parent module's derivation, their solution, and the degrees of freedom.
 
-use super::Sums;
+use super::{Sources, Sums};
 
 /// The three equations: `rows[j] · (A, T, E) = squares[j]`.
 pub(super) struct Moments {
@@ -24,29 +24,27 @@ impl Moments {
         }
     }
 
-    /// Satterthwaite's degrees of freedom: the variance as a combination of the item and trial sums of squares and
-    /// what both of them count, (V_I + V_T - V_E)² / (V_I²/(items-1) + V_T²/(G-1) + V_E²/(N-items-G+1)), with V_I
-    /// and V_T at their expectations. In the balanced design that is [`crate::crossed`]'s.
-    pub(super) fn satterthwaite(
+    /// What Satterthwaite's degrees of freedom need: the variance as a combination of the item and trial sums of
+    /// squares and what both of them count, (V_I + V_T - V_E)² / (V_I²/(items-1) + V_T²/(G-1) + V_E²/(N-items-G+1)),
+    /// with V_I and V_T at their expectations. In the balanced design that is [`crate::crossed`]'s; where no item was
+    /// scored twice, G-1.
+    pub(super) fn sources(
         &self,
         parts: [f64; 3],
         variance: f64,
         s: &Sums,
         trials: usize,
-    ) -> f64 {
+    ) -> Sources {
         let (m, g) = (s.items as f64, trials as f64);
-        if trials == 1 || s.items == 1 || variance <= 0.0 {
-            // A simple random sample of items, or of draws on one item; or nothing varied.
-            return (if trials == 1 { m - 1.0 } else { g - 1.0 }).max(1.0);
+        let df = [m - 1.0, g - 1.0, s.n - m - g + 1.0].map(|df| df.max(1.0));
+        if s.items as f64 >= s.n {
+            // No item was scored twice: the variance is that of the trials' means, and nothing is counted twice.
+            return Sources { item: 0.0, trial: variance, both: 0.0, df };
         }
         let expected = |row: [f64; 3]| row.iter().zip(parts).map(|(c, part)| c * part).sum::<f64>();
-        let by_item = expected(self.rows[0]) / (s.n * s.n) * m / (m - 1.0);
-        let by_trial = expected(self.rows[1]) / (s.n * s.n) * g / (g - 1.0);
-        let both = by_item + by_trial - variance;
-        let spread = by_item.powi(2) / (m - 1.0)
-            + by_trial.powi(2) / (g - 1.0)
-            + both.powi(2) / (s.n - m - g + 1.0).max(1.0);
-        variance * variance / spread
+        let item = expected(self.rows[0]) / (s.n * s.n) * m / df[0];
+        let trial = expected(self.rows[1]) / (s.n * s.n) * g / df[1];
+        Sources { item, trial, both: item + trial - variance, df }
     }
 
     /// (A, T, E), none negative; what cannot be identified is 0, its share in E.

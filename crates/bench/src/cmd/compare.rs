@@ -1,0 +1,85 @@
+//! `bench compare`: verdicts on the models of a results folder, or ranks over many folders.
+
+use std::path::{Path, PathBuf};
+
+use crate::cli::CompareArgs;
+use crate::cmd::{Exit, results_folder};
+use crate::compare::across::Across;
+use crate::compare::{self, Comparison, Options, rows, trust, words};
+use crate::error::Result;
+use crate::store::Results;
+use crate::{figures, files, output, workspace};
+
+/// Runs the verb.
+///
+/// # Errors
+/// If there are no results, they can't be compared, or a file is damaged or can't be written.
+pub fn run(arguments: &CompareArgs) -> Result<Exit> {
+    match arguments.results.as_slice() {
+        [] => one(&results_folder(None), arguments),
+        [only] => one(&results_folder(Some(only)), arguments),
+        many => across(many, arguments),
+    }
+}
+
+/// The models of one folder, and of another that pairs with it.
+fn one(folder: &Path, arguments: &CompareArgs) -> Result<Exit> {
+    let options = Options {
+        level: arguments.level,
+        rope: arguments.rope,
+        targets: arguments.target.clone(),
+        baseline: arguments.baseline.clone(),
+    };
+    let results = Results::read(folder)?;
+    let Some(other) = &arguments.other else {
+        let comparison = Comparison::new(&results, &options)?;
+        // The folder's own tables and figures are those of the usual options, as `bench verify` expects them.
+        let usual = options == Options::default();
+        let place = if usual { folder.to_owned() } else { folder.join("compared") };
+        rows::write(&place, &comparison)?;
+        figures::compared(&place, &results, &comparison)?;
+        output::print(&words::terminal(&comparison));
+        if let Some(trust) = trust::Trust::of(&results)? {
+            let sentences = trust::sentences(&trust);
+            output::print(&sentences.iter().map(|s| format!("- {s}\n")).collect::<String>());
+        }
+        crate::say!("tables: {} and beside it", place.join("comparison.csv").display());
+        return Ok(Exit::Done);
+    };
+    let other = results_folder(Some(other));
+    let name = name_of(&other);
+    let there = Results::read(&other)?;
+    for remark in compare::remarks(&results.lock, &there.lock, &name) {
+        crate::say!("note: {remark}");
+    }
+    let joined = compare::join(results, there, &name)?;
+    let comparison = Comparison::new(&joined, &options)?;
+    // The models of two folders belong to neither: their table has a place of its own.
+    let place = folder.join(format!("compared-with-{name}"));
+    rows::write(&place, &comparison)?;
+    figures::compared(&place, &joined, &comparison)?;
+    output::print(&words::terminal(&comparison));
+    crate::say!("tables: {} and beside it", place.join("comparison.csv").display());
+    Ok(Exit::Done)
+}
+
+/// Ranks over experiments.
+fn across(folders: &[PathBuf], arguments: &CompareArgs) -> Result<Exit> {
+    let read = |folder: &PathBuf| {
+        let folder = results_folder(Some(folder));
+        Ok((name_of(&folder), Results::read(&folder)?))
+    };
+    let studies = folders.iter().map(read).collect::<Result<Vec<_>>>()?;
+    let across = Across::of(&studies, arguments.level)?;
+    let place = workspace::results_folder(arguments.out.as_deref(), "across");
+    files::write_whole(&place.join("ranks.csv"), across.csv().as_bytes())?;
+    figures::critical_difference(&place, &across)?;
+    output::print(&across.terminal());
+    crate::say!("table and figure: {}", place.display());
+    Ok(Exit::Done)
+}
+
+fn name_of(folder: &Path) -> String {
+    let resolved = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
+    resolved.file_name().map_or("other".into(), |name| name.to_string_lossy().into_owned())
+}

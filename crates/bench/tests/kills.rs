@@ -1,0 +1,192 @@
+//! What can happen to a running sweep, on the real binary: kills, signals, a full disk, a rival, a loss that is no number.
+
+mod common;
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use bench::seed::stream;
+use common::{bench, code, command, root, stable_files, stderr};
+use rand_chacha::rand_core::RngCore;
+use tempfile::TempDir;
+
+const STUDY: &str = r#"
+name = "study"
+seed = 3
+[dataset]
+name = "mnist"
+classes = [4, 9]
+[protocol]
+sizes = [10, 20, 40]
+repeats = 4
+folds = 5
+test_size = 100
+[[model]]
+name = "floor"
+kind = "majority"
+[[model]]
+name = "forest"
+kind = "random-forest"
+trees = 10
+[[model]]
+name = "net"
+kind = "mlp"
+hidden = [16]
+epochs = 40
+"#;
+
+fn study() -> TempDir {
+    let folder = TempDir::new().expect("a folder");
+    fs::write(folder.path().join("study.toml"), STUDY).expect("written");
+    folder
+}
+
+fn journal(folder: &Path, number: usize) -> PathBuf {
+    folder.join("journal").join(format!("{number:05}.log"))
+}
+
+fn arguments(folder: &Path, out: &str) -> Vec<String> {
+    let path = |name: &str| folder.join(name).to_str().expect("a path").to_owned();
+    vec!["sweep".into(), path("study.toml"), "--out".into(), path(out)]
+}
+
+fn spawn(arguments: &[String]) -> std::process::Child {
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    command(&root(), &arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("runs")
+}
+
+fn finish(folder: &Path, out: &str) {
+    let arguments = arguments(folder, out);
+    let ended = bench(&arguments.iter().map(String::as_str).collect::<Vec<_>>());
+    assert_eq!(code(&ended), 0, "{}", stderr(&ended));
+}
+
+/// Kills in all: `BENCH_KILLS`, as `scripts/torture.sh` sets it.
+fn kills() -> usize {
+    std::env::var("BENCH_KILLS").ok().and_then(|kills| kills.parse().ok()).unwrap_or(6)
+}
+
+#[test]
+fn kills_at_random_moments_change_no_byte() {
+    let folder = study();
+    let started = Instant::now();
+    finish(folder.path(), "whole");
+    let whole = started.elapsed();
+    let expected = stable_files(&folder.path().join("whole"));
+
+    let mut generator = stream(20170604, "kills", &[kills() as u64]);
+    let (mut killed, mut rounds) = (0, 0);
+    while killed < kills() {
+        let out = format!("killed-{rounds}");
+        rounds += 1;
+        // From the start to somewhat beyond the end: loading, training, publishing.
+        for _ in 0..10 {
+            let moment = whole.mul_f64(1.1 * f64::from(generator.next_u32()) / f64::from(u32::MAX));
+            let mut child = spawn(&arguments(folder.path(), &out));
+            std::thread::sleep(moment);
+            child.kill().expect("killed");
+            killed += usize::from(!child.wait().expect("reaped").success());
+        }
+        finish(folder.path(), &out);
+        assert_eq!(stable_files(&folder.path().join(&out)), expected, "round {rounds}");
+        fs::remove_dir_all(folder.path().join(&out)).expect("removed");
+    }
+    // Not by a macro, so that `scripts/torture.sh` shows it whatever the test harness hides.
+    let _ = writeln!(std::io::stderr(), "{killed} kills in {rounds} rounds");
+}
+
+#[test]
+fn two_sweeps_in_one_folder_write_journals_of_their_own() {
+    let folder = study();
+    finish(folder.path(), "alone");
+    let arguments = arguments(folder.path(), "shared");
+    let mut both = [spawn(&arguments), spawn(&arguments)];
+    for child in &mut both {
+        assert!(child.wait().expect("reaped").success());
+    }
+    assert!(fs::read_dir(folder.path().join("shared/journal")).expect("a journal").count() >= 1);
+    finish(folder.path(), "shared");
+    assert_eq!(
+        stable_files(&folder.path().join("alone")),
+        stable_files(&folder.path().join("shared"))
+    );
+}
+
+#[test]
+#[cfg(unix)]
+fn a_terminated_sweep_resumes_and_a_second_signal_leaves_at_once() {
+    let folder = study();
+    finish(folder.path(), "whole");
+    let signal = |child: &std::process::Child, name: &str| {
+        let sent =
+            std::process::Command::new("kill").args([name, &child.id().to_string()]).status();
+        assert!(sent.expect("kill runs").success());
+    };
+    for (out, signals) in [("term", 1), ("twice", 2)] {
+        let mut child = spawn(&arguments(folder.path(), out));
+        let journal = journal(&folder.path().join(out), 0);
+        let started = Instant::now();
+        while fs::metadata(&journal).map_or(0, |m| m.len()) < 2000 {
+            assert!(started.elapsed() < Duration::from_secs(120), "no trial has ended");
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        for _ in 0..signals {
+            signal(&child, "-TERM");
+        }
+        let ended = child.wait().expect("reaped").code();
+        assert!(ended == Some(130), "{out}: {ended:?}");
+        finish(folder.path(), out);
+        assert_eq!(
+            stable_files(&folder.path().join("whole")),
+            stable_files(&folder.path().join(out))
+        );
+    }
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn the_binary_on_a_full_disk_says_so_and_resumes_with_room() {
+    let folder = study();
+    finish(folder.path(), "whole");
+    // A limit on the size of files is a full disk that needs no permission: 16 blocks of 512 or 1024 bytes.
+    let arguments = arguments(folder.path(), "full");
+    let quoted: Vec<String> = arguments.iter().map(|a| format!("'{a}'")).collect();
+    let script = format!(
+        "trap '' XFSZ; ulimit -f 16; exec '{}' {}",
+        env!("CARGO_BIN_EXE_bench"),
+        quoted.join(" ")
+    );
+    let ended = std::process::Command::new("sh").args(["-c", &script]).current_dir(root()).output();
+    let ended = ended.expect("sh runs");
+    assert_eq!(code(&ended), 2, "{}", stderr(&ended));
+    assert!(stderr(&ended).contains("00000.log: "), "{}", stderr(&ended));
+    let written = fs::metadata(journal(&folder.path().join("full"), 0)).expect("a journal").len();
+    assert!(written >= 8192, "{written} bytes were kept");
+    finish(folder.path(), "full");
+    assert_eq!(
+        stable_files(&folder.path().join("whole")),
+        stable_files(&folder.path().join("full"))
+    );
+}
+
+#[test]
+fn a_loss_that_is_not_finite_is_counted_as_diverged() {
+    let folder = TempDir::new().expect("a folder");
+    let text = STUDY
+        .replace("epochs = 40", "epochs = 40\noptimizer = \"sgd\"\nlearning_rate = 1e20")
+        .replace("[10, 20, 40]", "[10]");
+    fs::write(folder.path().join("study.toml"), text).expect("written");
+    let arguments = arguments(folder.path(), "out");
+    let ended = bench(&arguments.iter().map(String::as_str).collect::<Vec<_>>());
+    assert_eq!(code(&ended), 1, "{}", stderr(&ended));
+    assert!(
+        stderr(&ended).contains("20 of 60 trials are not ok: 20 diverged"),
+        "{}",
+        stderr(&ended)
+    );
+    let scores = fs::read_to_string(folder.path().join("out/scores/net.csv")).expect("scores");
+    assert_eq!(scores.lines().filter(|line| line.contains(",diverged,")).count(), 20, "{scores}");
+}
