@@ -79,6 +79,7 @@ fn experiment(trials: u32) -> Experiment {
             folds: FOLDS,
             cv_repeats: None,
             test_size: None,
+            draws: Default::default(),
         },
         models: (0..MODELS).map(model).collect(),
         limits: Limits::default(),

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 
+use serde::{Deserialize, Serialize};
+
 use models::{Classifier, Grid, Kind, SettingError, Settings, Tuner, Value};
 
 /// A study: a dataset, a protocol and the contenders.
@@ -63,7 +65,7 @@ pub struct TableSpec {
 }
 
 /// How training sets and held-out items are drawn.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Protocol {
     /// The design.
     pub kind: ProtocolKind,
@@ -77,6 +79,81 @@ pub struct Protocol {
     pub cv_repeats: Option<u32>,
     /// Cap on scored items per fold.
     pub test_size: Option<u32>,
+    /// Habits of earlier studies, each of which can be switched on.
+    pub draws: Draws,
+}
+
+/// How draws depart from a protocol's own. The default is what a fair comparison takes: nested, stratified, without
+/// replacement, scored on all held-out items. Each switch repeats a habit of an earlier study, so that its effect can be
+/// measured.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Draws {
+    /// Training examples are drawn with replacement, so that one may be there twice.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub with_replacement: bool,
+    /// Every training set holds its share of each class, within one; if not, classes fall as they may.
+    #[serde(skip_serializing_if = "Clone::clone")]
+    pub stratified: bool,
+    /// The training set at n holds those at smaller n; if not, each size is drawn anew.
+    #[serde(skip_serializing_if = "Clone::clone")]
+    pub nested: bool,
+    /// What is kept from scoring as validation data, which no model here looks at.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub validation: Option<Validation>,
+    /// Of `holdout`, the share of the official training set that is set aside once and scored, in place of the official
+    /// test set; in (0, 1).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub held_out: Option<f64>,
+}
+
+/// Held-out items that are not scored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Validation {
+    /// The first half of them, in the order of the dataset.
+    TestHalf,
+}
+
+impl Default for Draws {
+    fn default() -> Self {
+        Draws {
+            with_replacement: false,
+            stratified: true,
+            nested: true,
+            validation: None,
+            held_out: None,
+        }
+    }
+}
+
+impl fmt::Display for Draws {
+    /// The switches that are on, in words.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Draws { with_replacement, stratified, nested, validation, held_out } = *self;
+        let order = if nested { "nested" } else { "drawn anew for each n" };
+        let classes = if stratified { "stratified" } else { "not stratified" };
+        write!(f, "{order}, {classes}")?;
+        if with_replacement {
+            f.write_str(", with replacement")?;
+        }
+        if let Some(share) = held_out {
+            write!(f, ", scored on {} % of the training pool, set aside once", share * 100.0)?;
+        }
+        match validation {
+            Some(Validation::TestHalf) => {
+                f.write_str(", the first half of the held-out items not scored")
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+impl Draws {
+    /// True if no switch is on.
+    pub fn is_default(&self) -> bool {
+        *self == Draws::default()
+    }
 }
 
 /// Of `small-sample-cv`, the fold that stands for the model fitted on all n examples and scored on the official test

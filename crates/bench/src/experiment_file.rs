@@ -7,7 +7,8 @@ use models::{Domain, Grid, Registry, SettingError, Settings, Value};
 
 use crate::error::{Error, Result};
 use crate::experiment::{
-    DatasetSpec, Experiment, Limits, ModelSpec, Protocol, ProtocolKind, Scale, TableSpec, Tune,
+    DatasetSpec, Draws, Experiment, Limits, ModelSpec, Protocol, ProtocolKind, Scale, TableSpec,
+    Tune, Validation,
 };
 use crate::runner;
 use crate::toml_section::{Section, Source, parameter, table_as_json};
@@ -112,8 +113,7 @@ fn dataset(top: &Section<'_>, path: &Path) -> Result<DatasetSpec> {
 }
 
 fn protocol(top: &Section<'_>) -> Result<Protocol> {
-    let keys = ["kind", "sizes", "repeats", "folds", "cv_repeats", "test_size"];
-    let section = top.section("protocol", &keys)?;
+    let section = top.section("protocol", &PROTOCOL_KEYS)?;
     let kind = section.word("kind", &ProtocolKind::ALL.map(|kind| (kind.name(), kind)))?;
     let mut sizes = section.wholes("sizes", 1, u64::from(u32::MAX))?.ok_or_else(|| {
         section.error_at_key("sizes", "`sizes` is missing, expected a list such as [10, 20, 40]")
@@ -145,7 +145,57 @@ fn protocol(top: &Section<'_>) -> Result<Protocol> {
         _ => None,
     };
     let test_size = section.whole("test_size", 1, u64::from(u32::MAX))?.map(|size| size as u32);
-    Ok(Protocol { kind, sizes, repeats, folds, cv_repeats, test_size })
+    Ok(Protocol {
+        kind,
+        sizes,
+        repeats,
+        folds,
+        cv_repeats,
+        test_size,
+        draws: draws(&section, kind)?,
+    })
+}
+
+const PROTOCOL_KEYS: [&str; 11] = [
+    "kind",
+    "sizes",
+    "repeats",
+    "folds",
+    "cv_repeats",
+    "test_size",
+    "with_replacement",
+    "stratified",
+    "nested",
+    "validation",
+    "held_out",
+];
+
+/// The switches of a protocol, where they have a meaning.
+fn draws(section: &Section<'_>, kind: ProtocolKind) -> Result<Draws> {
+    let (anywhere, holdout): (&[&str], &[&str]) =
+        (&["with_replacement", "stratified", "nested"], &["validation", "held_out"]);
+    let idle = |key: &&&str| match kind {
+        ProtocolKind::Holdout => false,
+        ProtocolKind::RepeatedCv => holdout.contains(key),
+        ProtocolKind::SmallSampleCv => true,
+    };
+    let set = anywhere.iter().chain(holdout).filter(|key| section.has(key));
+    if let Some(key) = set.clone().find(idle) {
+        let what = format!("`{key}` has no meaning with kind \"{kind}\", leave it out");
+        return Err(section.error_at_key(key, what));
+    }
+    let usual = Draws::default();
+    let validation = match section.has("validation") {
+        true => Some(section.word("validation", &[("test-half", Validation::TestHalf)])?),
+        false => None,
+    };
+    Ok(Draws {
+        with_replacement: section.flag("with_replacement")?.unwrap_or(usual.with_replacement),
+        stratified: section.flag("stratified")?.unwrap_or(usual.stratified),
+        nested: section.flag("nested")?.unwrap_or(usual.nested),
+        validation,
+        held_out: section.number("held_out", 0.001, 0.999)?,
+    })
 }
 
 /// Contenders to add to an experiment: `[[model]]` tables alone, for data that is a table of the user's own or not.

@@ -13,11 +13,16 @@ pub(crate) fn pool<'a>(
     held_out: impl Iterator<Item = &'a [u32]>,
 ) -> f64 {
     let items = held_out.flatten().copied();
-    let pool = match protocol.kind.as_str() {
-        "repeated-cv" => items.max().map(|largest| largest + 1),
-        _ => items.min(),
+    let largest =
+        |items: &mut dyn Iterator<Item = u32>| items.max().map(|item| f64::from(item) + 1.0);
+    let mut items = items;
+    let pool = match (protocol.kind.as_str(), protocol.draws.held_out) {
+        ("repeated-cv", _) => largest(&mut items),
+        // Set aside from the training set itself, where the largest position all but shows its size.
+        (_, Some(share)) => largest(&mut items).map(|all| all * (1.0 - share)),
+        _ => items.min().map(f64::from),
     };
-    f64::from(pool.unwrap_or(0)).max(1.0)
+    pool.unwrap_or(0.0).max(1.0)
 }
 
 /// The expected share of examples that two training draws of size `n` have in common, over all pairs of trials.
@@ -41,10 +46,19 @@ const LARGEST_OVERLAP: f64 = 0.95;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::experiment::Draws;
 
     fn protocol(kind: &str, repeats: u32, folds: u32) -> LockedProtocol {
         let kind = kind.to_owned();
-        LockedProtocol { kind, sizes: vec![], repeats, folds, cv_repeats: None, test_size: None }
+        LockedProtocol {
+            kind,
+            sizes: vec![],
+            repeats,
+            folds,
+            cv_repeats: None,
+            test_size: None,
+            draws: Draws::default(),
+        }
     }
 
     #[test]

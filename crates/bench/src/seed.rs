@@ -42,7 +42,7 @@ pub fn shuffle<T>(items: &mut [T], generator: &mut ChaCha8Rng) {
 }
 
 /// A uniform draw from `0..bound`, without bias: draws in the incomplete last stretch are thrown away.
-fn below(bound: u64, generator: &mut ChaCha8Rng) -> u64 {
+pub(crate) fn below(bound: u64, generator: &mut ChaCha8Rng) -> u64 {
     let limit = u64::MAX - u64::MAX % bound;
     loop {
         let draw = generator.next_u64();

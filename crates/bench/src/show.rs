@@ -95,6 +95,7 @@ pub fn interval_note(summary: &Summary) -> String {
 pub fn design(protocol: &LockedProtocol) -> String {
     let LockedProtocol { repeats, folds, .. } = protocol;
     match protocol.kind.as_str() {
+        "holdout" if protocol.draws.held_out.is_some() => format!("{repeats} training draws"),
         "holdout" => format!("{repeats} training draws, scored on the official test set"),
         "small-sample-cv" => format!(
             "{repeats} samples of n examples, each with {} × {folds}-fold cross-validation inside it, and fitted on \

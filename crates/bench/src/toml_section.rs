@@ -193,6 +193,18 @@ impl<'a> Section<'a> {
         })
     }
 
+    /// True or false, if given.
+    ///
+    /// # Errors
+    /// If it is anything else.
+    pub fn flag(&self, key: &str) -> Result<Option<bool>> {
+        let Some(value) = self.table.get(key) else { return Ok(None) };
+        match value.get_ref() {
+            DeValue::Boolean(flag) => Ok(Some(*flag)),
+            _ => Err(self.invalid(key, value, "true | false")),
+        }
+    }
+
     /// A whole number in `min..=max`, if given.
     ///
     /// # Errors

@@ -137,9 +137,12 @@ impl Bench {
         let (shape, classes) = (self.dataset.shape, self.dataset.class_names.len());
         let rows = self.rows(key.repeat, key.fold, scale);
         let train_labels = self.dataset.gather_labels(&items);
-        // Training sets are nested, so the one at n begins the largest, unless scored items are taken out of it.
+        // The training set at n is a stretch of the split's, unless scored items are taken out of it.
         let train_values = match &split.inside {
-            None => Cow::Borrowed(&rows.train[..key.n as usize * shape.len()]),
+            None => {
+                let place = split.place_of(key.n);
+                Cow::Borrowed(&rows.train[place.start * shape.len()..place.end * shape.len()])
+            }
             Some(_) => Cow::Owned(self.dataset.gather(&items, scale)),
         };
         let held_out = &rows.held_out[..test_items.len() * shape.len()];

@@ -46,6 +46,7 @@ fn lock(models: &[&str], sizes: &[u32]) -> Lock {
             folds: 5,
             cv_repeats: None,
             test_size: None,
+            draws: Default::default(),
         },
         models: models.iter().map(model).collect(),
     }

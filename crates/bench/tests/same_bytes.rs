@@ -163,6 +163,7 @@ fn experiment(sizes: &[u32], repeats: u32, test_size: u32) -> Experiment {
             folds: 2,
             cv_repeats: None,
             test_size: Some(test_size),
+            draws: Default::default(),
         },
         models: reproducible().map(spec).collect(),
         limits: Limits::default(),

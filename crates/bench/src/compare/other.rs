@@ -62,6 +62,7 @@ fn difference(here: &Lock, there: &Lock) -> Option<String> {
             ("protocol.kind", protocol.kind.clone()),
             ("protocol.folds", protocol.folds.to_string()),
             ("protocol.test_size", protocol.test_size.map_or("unset".into(), |s| s.to_string())),
+            ("protocol", protocol.draws.to_string()),
         ]
     };
     let pairs = of(here).into_iter().zip(of(there));

@@ -17,9 +17,10 @@ pub(super) fn question(sources: &Sources<'_>) -> String {
     let cap = cap.map_or(String::new(), |cap| format!(", at most {cap} items scored a fold"));
     format!(
         "how many of a thousand held-out items does each model get wrong, after learning from n examples? \
-         Data: {}; {}, training sets nested and stratified{cap}; seed {}.",
+         Data: {}; {}, training sets {}{cap}; seed {}.",
         task(lock),
         show::design(&lock.protocol),
+        lock.protocol.draws,
         lock.seed
     )
 }

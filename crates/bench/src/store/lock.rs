@@ -13,7 +13,9 @@ use sha2::{Digest, Sha256};
 use super::LockedModel;
 use crate::data::Dataset;
 use crate::error::{Error, Result};
-use crate::experiment::{DatasetSpec, Experiment, Limits, Protocol, ProtocolKind, TableSpec};
+use crate::experiment::{
+    DatasetSpec, Draws, Experiment, Limits, Protocol, ProtocolKind, TableSpec,
+};
 use crate::files;
 use crate::plan::{ModelName, TrialKey};
 
@@ -95,6 +97,9 @@ pub struct LockedProtocol {
     /// Cap on scored items per fold.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub test_size: Option<u32>,
+    /// Switches that are on.
+    #[serde(default, skip_serializing_if = "Draws::is_default")]
+    pub draws: Draws,
 }
 
 impl Lock {
@@ -121,6 +126,7 @@ impl Lock {
                 folds: protocol.folds,
                 cv_repeats: protocol.cv_repeats,
                 test_size: protocol.test_size,
+                draws: protocol.draws,
             },
             models: experiment.models.iter().map(LockedModel::new).collect(),
         }
@@ -178,6 +184,7 @@ impl Lock {
                 folds: protocol.folds,
                 cv_repeats: protocol.cv_repeats,
                 test_size: protocol.test_size,
+                draws: protocol.draws,
             },
             models: self.models.iter().map(|m| m.spec(registry)).collect::<Result<_>>()?,
             limits: Limits::default(),
@@ -250,6 +257,7 @@ impl Lock {
                 format!("{:?}", there.protocol.test_size),
                 format!("{:?}", self.protocol.test_size),
             ),
+            ("protocol", there.protocol.draws.to_string(), self.protocol.draws.to_string()),
         ];
         match pairs.into_iter().find(|(_, there, here)| there != here) {
             Some((key, there, here)) => Err(format!("{key} is {there} there and {here} here")),
@@ -276,7 +284,7 @@ impl Lock {
     pub fn trial_ids(&self) -> TrialIds {
         let protocol = &self.protocol;
         let ids = self.models.iter().map(|model| {
-            let parts = format!(
+            let mut parts = format!(
                 "trial {FORMAT}\n{}\n{}\n{}\n{:?}\n{}\n{} {} {:?}\n{model:?}\n",
                 self.model_code,
                 self.device,
@@ -287,6 +295,9 @@ impl Lock {
                 protocol.folds,
                 protocol.test_size,
             );
+            if !protocol.draws.is_default() {
+                parts.push_str(&format!("{}\n", protocol.draws));
+            }
             (ModelName::from(&model.name), Sha256::new_with_prefix(parts))
         });
         TrialIds(ids.collect())

@@ -37,7 +37,15 @@ pub fn tiny(per_class: &[usize], test_per_class: usize) -> Dataset {
 
 pub fn protocol(kind: ProtocolKind, sizes: &[u32], repeats: u32, folds: u32) -> Protocol {
     let cv_repeats = (kind == ProtocolKind::SmallSampleCv).then_some(1);
-    Protocol { kind, sizes: sizes.to_vec(), repeats, folds, cv_repeats, test_size: None }
+    Protocol {
+        kind,
+        sizes: sizes.to_vec(),
+        repeats,
+        folds,
+        cv_repeats,
+        test_size: None,
+        draws: Default::default(),
+    }
 }
 
 pub fn experiment(protocol: Protocol, kinds: &[&'static Kind]) -> Experiment {

@@ -59,7 +59,15 @@ pub struct Conclusion {
 
 pub fn protocol(kind: ProtocolKind, sizes: &[u32], repeats: u32, folds: u32) -> Protocol {
     let cv_repeats = (kind == ProtocolKind::SmallSampleCv).then_some(2);
-    Protocol { kind, sizes: sizes.to_vec(), repeats, folds, cv_repeats, test_size: None }
+    Protocol {
+        kind,
+        sizes: sizes.to_vec(),
+        repeats,
+        folds,
+        cv_repeats,
+        test_size: None,
+        draws: Default::default(),
+    }
 }
 
 /// The settings that METHODOLOGY.md reports.
@@ -245,6 +253,7 @@ fn locked(protocol: &Protocol) -> LockedProtocol {
         folds: protocol.folds,
         cv_repeats: protocol.cv_repeats,
         test_size: protocol.test_size,
+        draws: protocol.draws,
     }
 }
 
