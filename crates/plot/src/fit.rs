@@ -5,7 +5,7 @@ use crate::canvas::{Canvas, Font, Place, Stroke};
 use crate::check::{self, At};
 use crate::frame::Frame;
 use crate::learning::{Point, UNIT, accuracy_series};
-use crate::multiples::{Grid, draw_level, draw_surroundings};
+use crate::multiples::{Grid, SIZES, draw_level, draw_surroundings};
 use crate::series::{self, Mark, Series};
 use crate::style::{Look, SOFT_INK};
 use crate::text::Metrics;
@@ -60,6 +60,18 @@ const SMALL: f64 = 84.0;
 /// # Errors
 /// As [`accuracy_vs_n`](crate::accuracy_vs_n).
 pub fn fit_vs_n(figure: &Fits) -> Result<Svg, PlotError> {
+    draw(figure, SIZES)
+}
+
+/// Draws the same two accuracies over the gradient steps taken, which stand in the places of n.
+///
+/// # Errors
+/// As [`fit_vs_n`].
+pub fn fit_vs_steps(figure: &Fits) -> Result<Svg, PlotError> {
+    draw(figure, "gradient steps (log scale)")
+}
+
+fn draw(figure: &Fits, axis: &str) -> Result<Svg, PlotError> {
     let (pairs, empty): (Vec<_>, Vec<_>) = checked(figure)?.into_iter().partition(Pair::has_marks);
     if pairs.is_empty() {
         return Err(PlotError::Empty);
@@ -99,7 +111,7 @@ pub fn fit_vs_n(figure: &Fits) -> Result<Svg, PlotError> {
                 draw_small(canvas, of(pair), (&x, &y))?;
             }
         }
-        grid.draw_prose(canvas)
+        grid.draw_prose_under(canvas, axis)
     })
 }
 

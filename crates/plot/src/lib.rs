@@ -11,6 +11,9 @@
 //! - [`verdict_map`]: better, equivalent, worse or undecided, for models by sizes;
 //! - [`needed_examples`]: how many examples each model takes to reach an accuracy;
 //! - [`cv_trust`]: what cross-validation inside n examples says against the truth;
+//! - [`fit_vs_steps`]: the same two accuracies over the gradient steps taken;
+//! - [`effects`]: what each of several changes does, with intervals;
+//! - [`feature_maps`]: what models look at, as small images;
 //! - [`rank_diagram`]: mean ranks over data sets with their critical difference.
 //!
 //! The bytes depend on the data alone: coordinates are whole tenths of a pixel, nothing is drawn at
@@ -39,11 +42,13 @@ mod canvas;
 mod check;
 mod clip;
 mod difference;
+mod effects;
 mod error;
 mod fit;
 mod frame;
 mod labels;
 mod learning;
+mod maps;
 mod multiples;
 mod needed;
 mod notes;
@@ -63,9 +68,11 @@ mod xaxis;
 mod yaxis;
 
 pub use difference::{Difference, DifferenceCurve, Differences, difference_vs_n};
+pub use effects::{Effect, EffectRow, Effects, effects};
 pub use error::PlotError;
-pub use fit::{FitCurve, Fits, fit_vs_n};
+pub use fit::{FitCurve, Fits, fit_vs_n, fit_vs_steps};
 pub use learning::{Curve, LearningCurves, Point, accuracy_vs_n};
+pub use maps::{Map, Maps, feature_maps};
 pub use needed::{Examples, NeededExamples, NeededPanel, NeededRow, needed_examples};
 pub use ranks::{Ranks, rank_diagram};
 pub use svg::Svg;

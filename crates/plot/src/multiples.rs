@@ -21,6 +21,9 @@ const BELOW: f64 = 26.0;
 /// Below the last row: the axis label, px.
 const AXIS_LABEL: f64 = 22.0;
 
+/// The label of an axis of training sizes.
+pub(crate) const SIZES: &str = "training examples n (log scale)";
+
 /// Where the panels of a figure stand.
 pub(crate) struct Grid {
     /// One data area per panel, row by row.
@@ -83,10 +86,19 @@ impl Grid {
         Self { frames, below, prose, size, caption_top }
     }
 
-    /// Title, caption, and one axis label for all.
+    /// Title, caption, and one axis label for all: the sizes.
     pub(crate) fn draw_prose(&self, canvas: &Canvas<'_>) -> Result<(), PlotError> {
+        self.draw_prose_under(canvas, SIZES)
+    }
+
+    /// The same under another axis.
+    pub(crate) fn draw_prose_under(
+        &self,
+        canvas: &Canvas<'_>,
+        axis: &str,
+    ) -> Result<(), PlotError> {
         let at = (MARGIN + LEFT, self.caption_top - 8.0);
-        canvas.text("training examples n (log scale)", at, Font::new(12.0, INK))?;
+        canvas.text(axis, at, Font::new(12.0, INK))?;
         self.prose.draw(canvas, self.caption_top)
     }
 }
