@@ -141,7 +141,7 @@ fn write(folder: &Path, figure: &Figure) -> Result<()> {
     let path = |ending: &str| folder.join("figures").join(format!("{name}.{ending}"));
     let failed = |error| plot_error(name, error);
     files::write_whole(&path("svg"), svg.as_str().as_bytes())?;
-    files::write_whole(&path("png"), &svg.to_png(PNG_SCALE).map_err(failed)?)?;
+    files::write_whole(&path("png"), &svg.to_png_at_most(PNG_SCALE).map_err(failed)?)?;
     files::write_whole(&path("pdf"), &svg.to_pdf().map_err(failed)?)
 }
 

@@ -5,8 +5,8 @@
 mod common;
 
 use plot::{
-    Svg, accuracy_vs_n, cv_trust, difference_vs_n, fit_vs_n, needed_examples, rank_diagram,
-    verdict_map,
+    Svg, accuracy_vs_n, cv_trust, difference_vs_n, effects, feature_maps, fit_vs_n, fit_vs_steps,
+    needed_examples, rank_diagram, verdict_map,
 };
 use std::error::Error;
 use std::path::{Path, PathBuf};
@@ -29,6 +29,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     write(&folder, "needed", &needed_examples(&common::needed())?)?;
     write(&folder, "trust", &cv_trust(&common::trust())?)?;
     write(&folder, "ranks", &rank_diagram(&common::ranks())?)?;
+    write(&folder, "effects", &effects(&common::changes())?)?;
+    write(&folder, "maps", &feature_maps(&common::maps())?)?;
+    write(&folder, "steps", &fit_vs_steps(&common::fits())?)?;
     Ok(())
 }
 

@@ -178,7 +178,7 @@ impl Axis {
             let stroke = if tick == 0.0 { Stroke::new(INK, 1.2) } else { Stroke::new(GRID, 1.0) };
             canvas.path(&[(x, frame.top), (x, frame.bottom)], stroke)?;
             let label = if tick > 0.0 { format!("+{tick}") } else { format!("{tick}") };
-            let half = metrics.width(&label, TICK_FONT, false) / 2.0 + 3.0;
+            let half = metrics.width(&label, TICK_FONT, false) / 2.0 + 1.5;
             if taken.iter().all(|(from, to)| x + half <= *from || x - half >= *to) {
                 taken.push((x - half, x + half));
                 let font = Font::new(TICK_FONT, INK).align(HPos::Center);

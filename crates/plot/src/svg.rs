@@ -57,6 +57,17 @@ impl Svg {
         pixmap.encode_png().map_err(|e| PlotError::Draw(e.to_string()))
     }
 
+    /// As [`Svg::to_png`], at `scale` or, where a side would exceed 8192 pixels, at the largest that fits.
+    ///
+    /// # Errors
+    /// When `scale` isn't a positive number, or the figure doesn't fit at any scale.
+    pub fn to_png_at_most(&self, scale: f32) -> Result<Vec<u8>, PlotError> {
+        let size = self.tree()?.size();
+        let largest = MAX_SIDE as f32 / size.width().max(size.height());
+        // A little less, since sides are rounded up.
+        self.to_png(if scale > largest { 0.999 * largest } else { scale })
+    }
+
     /// The figure as a one-page PDF of vector graphics, 0.75 points per CSS pixel, with text as
     /// text and its font embedded.
     ///

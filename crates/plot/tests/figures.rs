@@ -11,7 +11,8 @@ use common::{
 use document::Document;
 use plot::{
     Curve, Difference, DifferenceCurve, Differences, LearningCurves, PlotError, Point, Svg,
-    accuracy_vs_n, cv_trust, difference_vs_n, fit_vs_n, needed_examples, rank_diagram, verdict_map,
+    accuracy_vs_n, cv_trust, difference_vs_n, effects, feature_maps, fit_vs_n, fit_vs_steps,
+    needed_examples, rank_diagram, verdict_map,
 };
 
 fn gallery() -> Vec<(&'static str, Svg)> {
@@ -33,6 +34,9 @@ fn gallery() -> Vec<(&'static str, Svg)> {
         ("needed", needed_examples(&needed()).unwrap()),
         ("trust", cv_trust(&trust()).unwrap()),
         ("ranks", rank_diagram(&ranks()).unwrap()),
+        ("effects", effects(&common::changes()).unwrap()),
+        ("maps", feature_maps(&common::maps()).unwrap()),
+        ("steps", fit_vs_steps(&fits()).unwrap()),
     ]
 }
 
@@ -383,6 +387,10 @@ fn impossible_scales_are_refused() {
         assert!(matches!(svg.to_png(scale), Err(PlotError::Setting { .. })), "{scale}");
     }
     assert!(matches!(svg.to_png(100.0), Err(PlotError::TooLarge { .. })));
+    let side = |png: &[u8]| u32::from_be_bytes(png[16..20].try_into().unwrap());
+    let fitted = side(&svg.to_png_at_most(100.0).unwrap());
+    assert!((8_100..=8_192).contains(&fitted), "{fitted}");
+    assert_eq!(svg.to_png_at_most(1.0).unwrap(), svg.to_png(1.0).unwrap());
 }
 
 #[test]

@@ -258,7 +258,7 @@ pub fn write_tables(folder: &Path, results: &Results) -> Result<()> {
 }
 
 /// What the tables of a results folder hold: for everything that comes after a sweep.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Results {
     /// Everything that decides the results.
     pub lock: Lock,

@@ -1,9 +1,9 @@
 //! Learning curves invented for tests and the gallery: shaped like real ones, but measured nowhere.
 
 use plot::{
-    Curve, Difference, DifferenceCurve, Differences, Examples, FitCurve, Fits, LearningCurves,
-    NeededExamples, NeededPanel, NeededRow, Outcome, Point, Ranks, TrustCurve, TrustCurves,
-    TrustPoint, VerdictCell, VerdictRow, Verdicts,
+    Curve, Difference, DifferenceCurve, Differences, Effect, EffectRow, Effects, Examples,
+    FitCurve, Fits, LearningCurves, Map, Maps, NeededExamples, NeededPanel, NeededRow, Outcome,
+    Point, Ranks, TrustCurve, TrustCurves, TrustPoint, VerdictCell, VerdictRow, Verdicts,
 };
 
 /// Sizes that double, as in most studies.
@@ -273,5 +273,41 @@ pub(crate) fn ranks() -> Ranks {
         models: models.map(|(label, rank)| (label.to_owned(), rank)).to_vec(),
         critical_difference: 2.6,
         cliques: vec![(0, 3), (2, 4), (4, 6)],
+    }
+}
+
+/// What three changes do at two sizes, one of them not measured at the first.
+pub(crate) fn changes() -> Effects {
+    let effect = |estimate: f64, half: f64| {
+        Some(Effect { estimate, low: estimate - half, high: estimate + half })
+    };
+    let row = |label: &str, effects| EffectRow { label: label.into(), effects };
+    Effects {
+        title: "One change at a time".into(),
+        caption: vec!["Made-up numbers.".into()],
+        panels: vec!["n = 10".into(), "n = 80".into()],
+        unit: "change in errors per thousand".into(),
+        rows: vec![
+            row("a constant rate", vec![effect(-400.0, 50.0), effect(-60.0, 20.0)]),
+            row("dropout", vec![effect(0.4, 0.9), effect(-2.0, 1.5)]),
+            row("convolution", vec![None, effect(12.0, 3.0)]),
+        ],
+        divide_after: 2,
+    }
+}
+
+/// Two maps, one of them of zeros alone.
+pub(crate) fn maps() -> Maps {
+    let map = |label: &str, value: fn(usize) -> f64| Map {
+        label: label.into(),
+        note: "made up".into(),
+        height: 6,
+        width: 5,
+        values: (0..30).map(value).collect(),
+    };
+    Maps {
+        title: "What models look at".into(),
+        caption: vec!["Made-up numbers.".into()],
+        maps: vec![map("waves", |i| libm::sin(i as f64)), map("nothing", |_| 0.0)],
     }
 }
