@@ -128,6 +128,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--repetitions", type=int, default=5)
     parser.add_argument("--epochs", type=int, default=200)
+    parser.add_argument("--no-memory", action="store_true", help="leave the sweep out, which builds the whole harness")
     arguments = parser.parse_args()
     if importlib.util.find_spec("torch") is None:
         raise SystemExit("torch is missing: pip install torch numpy jax")
@@ -167,6 +168,8 @@ def main():
             results = side_by_side(pairs, requests, max(1, arguments.repetitions // 2))
             for peer in list(pairs)[1:]:
                 report(f"two fits: {name}", peer, results["ours"], results[peer], goal)
+    if arguments.no_memory:
+        return
     print(f"\npeak memory of a sweep of two workers: {peak_memory():.0f} MiB (goal: at most 150)")
 
 

@@ -56,6 +56,7 @@ impl Task {
         let kind = find_kind(kind).ok_or_else(|| format!("no kind {kind}"))?;
         let given: BTreeMap<String, Value> = given.iter().filter_map(|w| parameter(w)).collect();
         let classifier = (kind.build)(&Settings::resolve(kind.params, &given)?)?;
+        classifier.check(self.shape, self.classes)?;
         let stop = AtomicBool::new(false);
         let context = FitContext { seed: seed.parse()?, device: Default::default(), stop: &stop };
         let features = Features::new(&self.train[..n * self.shape.len()], self.shape);

@@ -166,7 +166,7 @@ impl<'a> TrainingSet<'a> {
 }
 
 /// Where the first value that is not finite is. Whole stretches are judged without a branch per value.
-fn first_not_finite(values: &[f32]) -> Option<usize> {
+pub(crate) fn first_not_finite(values: &[f32]) -> Option<usize> {
     const STRETCH: usize = 256;
     let sound = |stretch: &[f32]| stretch.iter().fold(true, |sound, v| sound & v.is_finite());
     let bad = values.chunks(STRETCH).position(|stretch| !sound(stretch))? * STRETCH;

@@ -2,7 +2,8 @@
 //!
 //! All distances come from one matrix product, ‖a‖² + ‖b‖² - 2 a·b in single precision, on centred columns; those that
 //! may be among the k smallest are then computed again, in double precision. Equal distances go to the lower training
-//! row, equal votes to the lowest label, as in scikit-learn. With `weights = "distance"` a vote counts 1/distance; where
+//! row, equal votes to the lowest label, as in scikit-learn. Where single precision overflows (features beyond 1e19 or
+//! so), every distance is computed in double precision; rows to predict that are not finite are refused. With `weights = "distance"` a vote counts 1/distance; where
 //! some neighbour is at distance 0, only such neighbours vote. `metric = "mahalanobis"` measures after [`whitening`].
 //!
 //! Tuning finds the most neighbours that any candidate asks for once, and takes the first k of them for each k.
@@ -11,7 +12,7 @@ use ndarray::{Array2, ArrayView1};
 
 use crate::classifier::{
     Classifier, Features, Fit, FitContext, FitError, FittedClassifier, Predictions, TrainingSet,
-    argmax,
+    argmax, first_not_finite,
 };
 use crate::linear::matrix;
 use crate::registry::Kind;
@@ -142,6 +143,13 @@ struct FittedKnn {
 
 impl FittedClassifier for FittedKnn {
     fn predict(&self, features: &Features<'_>) -> Result<Predictions, FitError> {
+        if let Some(at) = first_not_finite(features.values()) {
+            return Err(FitError::Refused(format!(
+                "row {}, column {} of those to predict is not finite: nothing is near it or far",
+                at / features.columns(),
+                at % features.columns()
+            )));
+        }
         let mut probabilities = Vec::with_capacity(features.rows() * self.classes);
         for nearest in self.index.neighbours(features, self.settings.k) {
             probabilities.extend(self.settings.shares(&nearest, &self.labels, self.classes));
@@ -255,7 +263,11 @@ impl Index {
         k: usize,
         exact: impl Fn(usize) -> f64,
     ) -> Vec<(f64, usize)> {
-        let kth = if k == 1 {
+        // Squares beyond single precision tell nothing: then all rows are compared.
+        let sound = relative.iter().fold(true, |sound, v| sound & v.is_finite());
+        let kth = if !sound {
+            f32::INFINITY
+        } else if k == 1 {
             relative.iter().fold(f32::INFINITY, |m, &v| m.min(v))
         } else {
             let mut sorted = relative.to_vec();
@@ -263,7 +275,7 @@ impl Index {
         };
         // What rounding can have moved, generously: the terms of a sum of d products, each half an ulp off.
         let slack = 1e-6 * (self.largest_square + kth.abs());
-        let near = (0..relative.len()).filter(|&i| relative[i] <= kth + slack);
+        let near = (0..relative.len()).filter(|&i| !sound || relative[i] <= kth + slack);
         let mut chosen: Vec<(f64, usize)> = near.map(|i| (exact(i), i)).collect();
         chosen.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
         chosen.truncate(k);
@@ -290,5 +302,49 @@ fn between<T: Copy + Into<f64>>(a: ArrayView1<'_, T>, b: ArrayView1<'_, T>) -> f
     match (a.to_slice(), b.to_slice()) {
         (Some(a), Some(b)) => wide::squared_distance(a, b),
         _ => f64::NAN, // rows of matrices in standard layout lie side by side
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::classifier::Shape;
+
+    /// The probabilities of class 1 at `rows`, after `values` of one column whose second half is of class 1.
+    fn shares(settings: Knn, values: &[f32], rows: &[f32]) -> Vec<f32> {
+        let features = |values| Features::new(values, Shape::table(1));
+        let labels: Vec<u32> =
+            (0..values.len()).map(|i| u32::from(2 * i >= values.len())).collect();
+        let train = TrainingSet::new(features(values), &labels, 2).unwrap();
+        let index = Index::new(&train, settings.mahalanobis);
+        let fitted = FittedKnn { settings, index, labels, classes: 2 };
+        let predicted = fitted.predict(&features(rows)).unwrap();
+        predicted.probabilities.unwrap().chunks(2).map(|row| row[1]).collect()
+    }
+
+    #[test]
+    fn features_whose_squares_overflow_have_neighbours() {
+        let values = [-3e38, -2.9e38, 1e30, 2e38, 2.1e38, 3e38];
+        for mahalanobis in [false, true] {
+            let nearest = Knn { k: 1, by_distance: false, mahalanobis };
+            assert_eq!(shares(nearest, &values, &[-3.4e38, 0.0, 1.9e38, 3.4e38]), [0., 0., 1., 1.]);
+            let two = Knn { k: 2, by_distance: true, mahalanobis };
+            let found = shares(two, &values, &[1.5e38]);
+            assert_eq!(found, [1.0], "2e38 and 2.1e38 are the nearest");
+        }
+    }
+
+    #[test]
+    fn rows_that_are_not_finite_are_refused() {
+        let values = Features::new(&[0.0, 1.0, 2.0, 3.0], Shape::table(2));
+        let train = TrainingSet::new(values, &[0, 1], 2).unwrap();
+        let settings = Knn { k: 1, by_distance: true, mahalanobis: false };
+        let index = Index::new(&train, false);
+        let fitted = FittedKnn { settings, index, labels: vec![0, 1], classes: 2 };
+        for bad in [f32::NAN, f32::INFINITY] {
+            let rows = [1.0, 1.0, 1.0, bad];
+            let error = fitted.predict(&Features::new(&rows, Shape::table(2))).unwrap_err();
+            assert!(error.to_string().starts_with("row 1, column 1"), "{error}");
+        }
     }
 }

@@ -51,11 +51,12 @@ pub(crate) const KIND: Kind = Kind {
         auto: &[AutoAxis {
             name: "shrinkage",
             values: Try::These(&[
+                // Beside a word values rank as listed: from the simplest on, after the default.
                 Default::Text("auto"),
-                Default::Float(0.1),
-                Default::Float(0.3),
-                Default::Float(0.6),
                 Default::Float(0.9),
+                Default::Float(0.6),
+                Default::Float(0.3),
+                Default::Float(0.1),
             ]),
         }],
         simpler: &[("shrinkage", Simpler::Larger)],

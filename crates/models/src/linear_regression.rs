@@ -4,10 +4,14 @@
 //! the largest fitted value wins, the first of equals. With an intercept, and of all solutions the one of least
 //! norm, as in scikit-learn's `LinearRegression`. With `top_k = 10` it is the linear "Leekasso": the ten features
 //! of largest F, then least squares (Leek 2014 and 2017, simplystatistics.org).
+//!
+//! With `l2 = λ` it is ridge regression (Hoerl and Kennard 1970): ‖X W - Y‖² + λ ‖W‖² is minimised, the intercept free,
+//! as in scikit-learn's `Ridge(alpha = λ)`. W = (XᵀX + λI)⁻¹ XᵀY, which with fewer rows than columns is
+//! Xᵀ (X Xᵀ + λI)⁻¹ Y: a system of the size of the smaller side.
 
 use ndarray::{Array2, Axis};
 
-use crate::cholesky::gram;
+use crate::cholesky::{Cholesky, gram};
 use crate::classifier::{
     Classifier, Coefficients, Features, Fit, FitContext, FitError, FittedClassifier, Predictions,
     Shape, TrainingSet, argmax,
@@ -18,18 +22,39 @@ use crate::linear::{
 };
 use crate::registry::Kind;
 use crate::select::{self, SELECTION, TOP_K, TOP_KS, selected};
-use crate::settings::Settings;
-use crate::tuning::{AutoAxis, Simpler, Tuning};
+use crate::settings::{Default, Domain, Param, Settings};
+use crate::tuning::{AutoAxis, Simpler, Try, Tuning};
 
 /// `kind = "linear-regression"`.
 pub(crate) const KIND: Kind = Kind {
     name: "linear-regression",
-    summary: "least squares on ±1 or indicator targets; with top_k = 10 the linear Leekasso",
+    summary: "least squares on ±1 or indicator targets; with top_k = 10 the linear Leekasso, with l2 ridge regression",
     caveat: None,
-    params: &[TOP_K, SELECTION],
+    params: &[
+        Param {
+            name: "l2",
+            domain: Domain::POSITIVE,
+            default: Default::Unset,
+            doc: "λ in Σ error² + λ ‖w‖², ridge regression; unset: none, and of all solutions the one of least norm",
+        },
+        TOP_K,
+        SELECTION,
+    ],
     tuning: Tuning {
-        auto: &[AutoAxis { name: "top_k", values: TOP_KS }],
-        simpler: &[("top_k", Simpler::Smaller)],
+        auto: &[
+            AutoAxis {
+                name: "l2",
+                values: Try::These(&[
+                    Default::Float(0.1),
+                    Default::Float(1.0),
+                    Default::Float(10.0),
+                    Default::Float(100.0),
+                    Default::Float(1000.0),
+                ]),
+            },
+            AutoAxis { name: "top_k", values: TOP_KS },
+        ],
+        simpler: &[("top_k", Simpler::Smaller), ("l2", Simpler::Larger)],
         shared: None,
     },
     build: |settings| Ok(Box::new(LinearRegression { settings: settings.clone() })),
@@ -53,7 +78,10 @@ impl Classifier for LinearRegression {
             return Err(FitError::Refused("no rows to fit".to_owned()));
         };
         targets -= &means;
-        let weights = least_squares(&centred.x, &targets);
+        let weights = match self.settings.float("l2") {
+            None => least_squares(&centred.x, &targets),
+            Some(penalty) => ridge(&centred.x, &targets, penalty)?,
+        };
         if weights.iter().any(|w| !w.is_finite()) {
             return Err(FitError::Diverged("the least-squares weights are not finite".to_owned()));
         }
@@ -88,6 +116,26 @@ fn least_squares(x: &Array2<f64>, y: &Array2<f64>) -> Array2<f64> {
     let weights = equations.solve(x, y);
     let residual = y - &x.dot(&weights);
     weights + equations.solve(x, &residual)
+}
+
+/// The weights that minimise ‖X W - Y‖² + λ ‖W‖², for columns of X and Y that sum to 0.
+fn ridge(x: &Array2<f64>, y: &Array2<f64>, penalty: f64) -> Result<Array2<f64>, FitError> {
+    let factored = |mut square: Array2<f64>| {
+        square.diag_mut().mapv_inplace(|v| v + penalty);
+        Cholesky::new(square).ok_or_else(|| {
+            FitError::Failed(format!(
+                "`l2` is {penalty:?}, lost in the rounding of features of this size: raise it, or leave it out"
+            ))
+        })
+    };
+    if x.nrows() <= x.ncols() {
+        let mut shares = y.clone();
+        factored(gram(&x.view()))?.solve(&mut shares);
+        return Ok(x.t().dot(&shares));
+    }
+    let mut weights = x.t().dot(y);
+    factored(gram(&x.t()))?.solve(&mut weights);
+    Ok(weights)
 }
 
 /// The normal equations, factored on the smaller side of X.
@@ -199,5 +247,25 @@ mod tests {
         let w = least_squares(&x, &array![[1.0], [-1.0], [2.0], [-2.0]]);
         let expected = array![[0.2], [0.4], [0.0]];
         assert!((&w - &expected).iter().all(|e| e.abs() < 1e-13), "{w}");
+    }
+
+    #[test]
+    fn ridge_solves_its_equations_with_few_rows_and_with_many() {
+        let wide = array![[1.0, 0.0, 2.0, -1.0], [-1.0, 1.0, 0.0, 2.0], [0.0, -1.0, -2.0, -1.0]];
+        let tall = array![[1.0, 2.0, 0.0], [-1.0, -2.0, 1.0], [2.0, 4.0, -1.0], [-2.0, -4.0, 0.0]];
+        for x in [wide, tall] {
+            let y = Array2::from_shape_fn((x.nrows(), 2), |(i, j)| i as f64 - 1.5 * j as f64);
+            let w = ridge(&x, &y, 0.7).unwrap();
+            // The gradient of the objective: Xᵀ (X W - Y) + λ W.
+            let gradient = x.t().dot(&(x.dot(&w) - &y)) + 0.7 * &w;
+            assert!(gradient.iter().all(|e| e.abs() < 1e-12), "{gradient}");
+        }
+    }
+
+    #[test]
+    fn a_penalty_below_rounding_is_refused_with_the_remedy() {
+        let x = array![[1e8, 1e8], [1e8, 1e8], [-2e8, -2e8]];
+        let error = ridge(&x, &array![[1.0], [1.0], [-2.0]], 1e-300).unwrap_err();
+        assert!(error.to_string().contains("raise it, or leave it out"), "{error}");
     }
 }

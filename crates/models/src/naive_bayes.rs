@@ -279,12 +279,22 @@ fn bernoulli(train: &TrainingSet<'_>, alpha: f64, threshold: f64) -> FittedBayes
     let mut weights = Vec::with_capacity(ones.len());
     for (c, ones) in ones.chunks_exact(columns).enumerate() {
         for count in ones {
-            let one = (count + alpha) / (counts[c] as f64 + 2.0 * alpha);
-            offsets[c] += libm::log(1.0 - one);
-            weights.push(libm::log(one) - libm::log(1.0 - one));
+            let (one, zero) = shares(*count, counts[c] as f64, alpha);
+            offsets[c] += libm::log(zero);
+            weights.push(libm::log(one) - libm::log(zero));
         }
     }
     FittedBayes { offsets, features: Likelihood::Linear { weights, threshold: Some(threshold) } }
+}
+
+/// The smoothed shares of ones and zeros among `rows` values of which `count` are ones; neither is 0.
+fn shares(count: f64, rows: f64, alpha: f64) -> (f64, f64) {
+    let total = rows + 2.0 * alpha;
+    let one = (count + alpha) / total;
+    let rest = 1.0 - one;
+    // Of a smaller difference rounding leaves too little, and of an α below 1e-16 nothing.
+    let zero = if rest < 1e-10 { (rows - count + alpha) / total } else { rest };
+    (one.max(f64::MIN_POSITIVE), zero.max(f64::MIN_POSITIVE))
 }
 
 fn multinomial(train: &TrainingSet<'_>, alpha: f64) -> FittedBayes {
@@ -293,8 +303,47 @@ fn multinomial(train: &TrainingSet<'_>, alpha: f64) -> FittedBayes {
     let mut weights = class_sums(train, &zeros, |x, _| x);
     for class in weights.chunks_exact_mut(columns) {
         let total = class.iter().sum::<f64>() + alpha * columns as f64;
-        class.iter_mut().for_each(|sum| *sum = libm::log((*sum + alpha) / total));
+        let share = |sum: f64| ((sum + alpha) / total).max(f64::MIN_POSITIVE);
+        class.iter_mut().for_each(|sum| *sum = libm::log(share(*sum)));
     }
     let features = Likelihood::Linear { weights, threshold: None };
     FittedBayes { offsets: log_priors(train), features }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::classifier::Shape;
+
+    #[test]
+    fn shares_are_above_zero_however_small_alpha_is() {
+        // As written in the module's text; 1 - one is exactly 0 in double precision for the second and third.
+        for alpha in [1.0, 1e-17, 1e-200, f64::MIN_POSITIVE] {
+            let (one, zero) = shares(5.0, 5.0, alpha);
+            assert!(
+                (zero / (alpha / (5.0 + 2.0 * alpha)) - 1.0).abs() < 1e-9
+                    || zero == f64::MIN_POSITIVE
+            );
+            assert!(one <= 1.0 && zero > 0.0);
+            assert!(shares(0.0, 5.0, alpha).0 > 0.0);
+        }
+        let (one, zero) = shares(3.0, 5.0, 1.0);
+        assert_eq!((one, zero), (4.0 / 7.0, 1.0 - 4.0 / 7.0), "the same bits as ever");
+    }
+
+    #[test]
+    fn a_tiny_alpha_gives_probabilities() {
+        let values = [1.0, 0.0, 1.0, 0.0, 0.0, 1.0, 0.0, 1.0];
+        let features = Features::new(&values, Shape::table(2));
+        let train = TrainingSet::new(features, &[0, 0, 1, 1], 2).unwrap();
+        for alpha in [1e-17, 5e-324] {
+            for fitted in [bernoulli(&train, alpha, 0.5), multinomial(&train, alpha)] {
+                let rows = [1.0, 0.0, 0.0, 1.0, 1.0, 1.0, 0.0, 0.0];
+                let found = fitted.predict(&Features::new(&rows, Shape::table(2))).unwrap();
+                let shares = found.probabilities.unwrap();
+                assert!(shares.iter().all(|p| p.is_finite()), "{alpha:e}: {shares:?}");
+                assert_eq!(found.labels[..2], [0, 1]);
+            }
+        }
+    }
 }

@@ -3,7 +3,9 @@
 //! More than two classes are decided one-vs-one by voting, the lowest label of equals, as in libsvm and
 //! scikit-learn's `SVC`. By default it gives no probabilities; `calibrate = true` adds Platt's, fitted on inner
 //! cross-validation of the training rows, coupled over the pairs, and without a say in the labels. Each pair's problem is oriented by its first row, so that
-//! nothing depends on how classes are numbered. `solver = "linfa"` fits the same machines by linfa-svm, kept as an
+//! nothing depends on how classes are numbered. Features that are constant in the training rows are left out, as in the
+//! linear models; scikit-learn's `SVC` counts them in the distances of an rbf kernel, where a row to predict that differs
+//! in them has all its kernel values multiplied by one factor below 1. `solver = "linfa"` fits the same machines by linfa-svm, kept as an
 //! independent check.
 
 mod by_linfa;

@@ -53,6 +53,8 @@ fn every_kind_keeps_the_contract_by_default() {
 fn linear_regression_variants() {
     check("linear-regression", &[("top_k", Value::Int(10))]);
     check("linear-regression", &[("top_k", Value::Int(100_000))]);
+    check("linear-regression", &[("l2", Value::Float(10.0))]);
+    check("linear-regression", &[("l2", Value::Float(1e-6)), ("top_k", Value::Int(300))]);
 }
 
 #[test]
@@ -72,7 +74,9 @@ fn svm_variants() {
         check("svm", &[("kernel", text(kernel))]);
     }
     check("svm", &[("c", Value::Float(1e4)), ("gamma", Value::Float(0.05))]);
-    check("svm", &[("kernel", text("linear")), ("solver", text("linfa"))]);
+    for kernel in ["linear", "rbf"] {
+        check("svm", &[("kernel", text(kernel)), ("solver", text("linfa"))]);
+    }
 }
 
 #[test]

@@ -257,3 +257,52 @@ fn deviations_from_the_defaults_train_too() {
         assert!(right > 0.9, "{given:?}: {right}");
     }
 }
+
+/// Leek's net as Beam's script and h2o's defaults describe it: five tanh layers of 160, Keras's initial parameters.
+fn leek(training: &[(&str, Value)]) -> Box<dyn Classifier> {
+    let hidden = Value::List(vec![Value::Int(160); 5]);
+    let own = [("hidden", hidden), ("activation", Value::Text("tanh".into()))];
+    let more = [("init", Value::Text("keras".into())), ("epochs", Value::Int(10))];
+    classifier("mlp", &[&own[..], &more, training].concat())
+}
+
+/// The probabilities on the training rows after a fit to 30 of them, and its steps.
+fn outcome(classifier: &dyn Classifier) -> (Vec<f32>, Option<u64>) {
+    let fit = fit(classifier, 30, &context(1)).unwrap();
+    let (values, _) = bars(30, 1);
+    let predicted = fit.model.predict(&Features::new(&values, SHAPE)).unwrap();
+    (predicted.probabilities.unwrap(), fit.steps)
+}
+
+/// SGD with Nesterov's momentum of 0, a decay of .99 at every update, batches of one. The steps then add up to
+/// .005 · Σ 1 / (1 + .99 t) = .032 over 300 updates, in place of 1.5: next to nothing is learnt.
+#[test]
+fn leek_s_net_with_decay_hardly_moves() {
+    let word = |word: &str| Value::Text(word.into());
+    let sgd = [
+        ("optimizer", word("sgd")),
+        ("learning_rate", Value::Float(0.005)),
+        ("nesterov", Value::Bool(true)),
+        ("batch_size", Value::Int(1)),
+    ];
+    let decay = ("decay", Value::Float(0.99));
+    let (decayed, steps) = outcome(&*leek(&[&sgd[..], &[decay]].concat()));
+    let (steady, _) = outcome(&*leek(&sgd));
+    let still = [&sgd[..1], &[("learning_rate", Value::Float(1e-30))], &sgd[2..]].concat();
+    let (untrained, _) = outcome(&*leek(&still));
+    assert_eq!(steps, Some(300));
+    let moved = |of: &[f32]| -> f32 { of.iter().zip(&untrained).map(|(a, b)| (a - b).abs()).sum() };
+    assert!(moved(&decayed) > 0.0 && 2.0 * moved(&decayed) < moved(&steady));
+}
+
+/// h2o's ADADELTA: rho .99, epsilon 1e-8.
+#[test]
+fn leek_s_net_by_h2o_s_adadelta_learns() {
+    let word = |word: &str| Value::Text(word.into());
+    let rule = [("optimizer", word("adadelta")), ("batch_size", Value::Int(1))];
+    let h2o = [("rho", Value::Float(0.99)), ("epsilon", Value::Float(1e-8))];
+    let (ours, steps) = outcome(&*leek(&[&rule[..], &h2o].concat()));
+    assert_eq!(steps, Some(300));
+    assert!(ours.iter().all(|p| p.is_finite()));
+    assert_ne!(ours, outcome(&*leek(&rule)).0, "the numbers reach the rule");
+}

@@ -2,13 +2,15 @@
 //! candidate by itself would.
 
 use std::collections::BTreeMap;
+use std::sync::Mutex;
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use models::check::{CheckOptions, check_classifier};
 use models::tuning::{MAX_CANDIDATES, inner_folds};
 use models::{
-    Classifier, Features, FitContext, FitError, Grid, SettingError, Shape, TrainingSet, Tuner,
-    Value, find_kind, kinds,
+    Classifier, Domain, Features, Fit, FitContext, FitError, Grid, Kind, Param, SettingError,
+    Shape, TrainingSet, Tuner, Value, find_kind, kinds,
 };
 
 static NEVER: AtomicBool = AtomicBool::new(false);
@@ -67,7 +69,7 @@ fn choose(tuner: &Tuner, values: &[f32], labels: &[u32], seed: u64) -> (String, 
 #[test]
 fn ties_go_to_the_simpler_model_however_the_grid_is_listed() {
     let (values, labels) = apart(20);
-    let cases: [(&str, Given<'_>, Wanted<'_>, &str); 7] = [
+    let cases: [(&str, Given<'_>, Wanted<'_>, &str); 10] = [
         ("svm", &[("kernel", text("linear"))], &[("c", floats(&[1.0, 0.1, 10.0]))], "c=0.1"),
         ("logistic-regression", &[], &[("l2", floats(&[0.1, 1.0, 0.5]))], "l2=1.0"),
         ("knn", &[], &[("k", ints(&[1, 5, 3]))], "k=5"),
@@ -85,6 +87,10 @@ fn ties_go_to_the_simpler_model_however_the_grid_is_listed() {
             "trees=7; min_samples_leaf=2",
         ),
         ("naive-bayes", &[], &[("var_smoothing", floats(&[0.01, 0.1]))], "var_smoothing=0.1"),
+        ("linear-regression", &[], &[("l2", floats(&[0.01, 0.1]))], "l2=0.1"),
+        // The default, then from the most shrinkage down.
+        ("lda", &[], &[], "shrinkage=auto"),
+        ("lda", &[], &[("shrinkage", floats(&[0.1, 0.9, 0.3]))], "shrinkage=0.9"),
         // Words have no size: as listed.
         ("svm", &[], &[("gamma", vec![text("scale"), Value::Float(0.1)])], "gamma=scale"),
     ];
@@ -158,7 +164,12 @@ fn errors_name_the_parameter_and_the_remedy() {
         ("svm", &[("c", Value::Float(1.0))], &[("c", floats(&[1.0]))], "both set and tuned"),
         ("svm", &[], &[("c", floats(&many))], "65 candidates, at most 64 are allowed"),
         ("majority", &[], &[], "nothing to tune by itself: leave `tune` out"),
-        ("linear-regression", &[("top_k", Value::Int(9))], &[], "nothing to tune by itself beside"),
+        (
+            "linear-regression",
+            &[("top_k", Value::Int(9)), ("l2", Value::Float(1.0))],
+            &[],
+            "nothing to tune by itself beside",
+        ),
         (
             "mlp",
             &[("steps", Value::Int(5))],
@@ -246,8 +257,16 @@ fn tuned_kinds_keep_the_contract() {
     // Renaming classes turns decisions that tie the other way, and one inner row can then move the choice.
     let options = CheckOptions { renamed_agreement: 0.9, ..CheckOptions::default() };
     let net = ("epochs", ints(&[10, 20]));
-    let cases: [(&str, Wanted<'_>); 7] = [
+    let (trees, features) =
+        (("trees", ints(&[10, 20])), ("max_features", vec![text("sqrt"), Value::Float(0.3)]));
+    let forest = [trees.clone(), features];
+    let cases: [(&str, Wanted<'_>); 12] = [
         ("linear-regression", &[]),
+        ("lda", &[]),
+        ("random-forest", &forest),
+        ("extra-trees", &forest),
+        ("gradient-boosting", std::slice::from_ref(&trees)),
+        ("adaboost", std::slice::from_ref(&trees)),
         ("logistic-regression", &[]),
         ("svm", &[]),
         ("knn", &[]),
@@ -261,6 +280,41 @@ fn tuned_kinds_keep_the_contract() {
             panic!("tuned {kind}: {failure}");
         }
     }
+}
+
+/// What the classifiers of [`TOLD`] were told.
+static LIMITS: Mutex<Vec<Duration>> = Mutex::new(Vec::new());
+
+/// A kind that runs outside of this process, as far as its time limit goes.
+static TOLD: Kind = Kind::new(
+    "told",
+    "remembers its time limit",
+    &[Param { name: "k", domain: Domain::COUNT, default: models::Default::Int(1), doc: "nothing" }],
+    |_| Ok(Box::new(Told)),
+);
+
+#[derive(Debug)]
+struct Told;
+
+impl Classifier for Told {
+    fn set_time_limit(&self, limit: Duration) {
+        LIMITS.lock().unwrap().push(limit);
+    }
+
+    fn fit(&self, _: &TrainingSet<'_>, _: &FitContext<'_>) -> Result<Fit, FitError> {
+        Err(FitError::TimedOut("no answer within the limit".into()))
+    }
+}
+
+#[test]
+fn a_model_outside_of_this_process_keeps_its_time_limit_when_tuned() {
+    let grid = Grid::new(&TOLD, &BTreeMap::new(), &map(&[("k", ints(&[2, 3]))])).unwrap();
+    let tuner = Tuner::new(&TOLD, &BTreeMap::new(), grid).unwrap();
+    tuner.set_time_limit(Duration::from_secs(7));
+    assert_eq!(*LIMITS.lock().unwrap(), [Duration::from_secs(7); 3], "two candidates and defaults");
+    let (values, labels) = apart(10);
+    let chosen = choose(&tuner, &values, &labels, 1).0;
+    assert_eq!(chosen, "defaults: no candidate could be fitted", "a timeout is no choice");
 }
 
 /// The shared way must choose what fitting every candidate by itself chooses, on the fixtures of the comparison with

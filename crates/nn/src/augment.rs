@@ -3,6 +3,9 @@
 //! All three are one resampling: output pixel p takes the value at R(p - shift) + Δ(p), where R turns about the image's
 //! centre and Δ is the elastic field (Simard, Steinkraus & Platt, ICDAR 2003), bilinear between pixels, 0 outside. A
 //! shift alone lands on pixels and is exact. All channels of a pixel move together.
+//!
+//! What is outside is 0, the paper of MNIST. Inputs whose columns were standardised one by one (mean 0, deviation 1) are
+//! no such images: 0 is each pixel's own mean, and values of different scales are mixed. Nothing here can know.
 
 use rand_chacha::ChaCha8Rng;
 

@@ -8,12 +8,15 @@ pub enum Schedule {
     /// The base rate throughout.
     #[default]
     Constant,
-    /// base / (1 + decay · t): the `decay` of Keras 2's optimisers, applied at every update.
+    /// base / (1 + decay · t): the `decay` of Keras 2's optimisers, applied at every update. Beside momentum it is not
+    /// Keras's bit for bit: Keras multiplies each gradient by its own rate before it enters the mean (v ← momentum · v -
+    /// lr_t · g), PyTorch's form, which is ours ([`crate::Optimizer::Sgd`]), the whole mean by the present rate.
     PerUpdateDecay {
         /// At least 0.
         decay: f64,
     },
-    /// base · ½ (1 + cos(π t / steps)), to 0 at the end (Loshchilov & Hutter 2017, eq. 5, one period).
+    /// base · ½ (1 + cos(π t / steps)), which is 0 after the last step (Loshchilov & Hutter 2017, eq. 5, one period): the
+    /// last step itself, t = steps - 1, still has a rate of about base · (π / 2 steps)².
     Cosine,
     /// base · factor^⌊t / every⌋.
     Step {

@@ -19,7 +19,8 @@ pub enum Length {
 }
 
 /// Stops training once the loss no longer falls: when `patience` epochs in a row did not bring the epoch's mean
-/// training loss more than `tolerance` below the best so far (the rule of scikit-learn's `MLPClassifier`).
+/// training loss more than `tolerance` below the best so far. scikit-learn's `MLPClassifier` counts alike, and stops at
+/// the epoch after the last of its `n_iter_no_change`: one later than here.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct EarlyStop {
     /// In nats.

@@ -6,7 +6,14 @@
 use nn::{Batch, Device, Dims, Layer, Network, Optimizer, executor};
 
 /// Every executor that this machine can run.
-const DEVICES: [Device; 2] = [Device::Cpu, Device::CandleCpu];
+const DEVICES: &[Device] = &[
+    Device::Cpu,
+    Device::CandleCpu,
+    #[cfg(feature = "cuda")]
+    Device::Cuda(0),
+    #[cfg(feature = "metal")]
+    Device::Metal(0),
+];
 
 /// Parameters after some steps, as a plain loop over the formula computes them in f64.
 ///
@@ -42,7 +49,7 @@ fn by_executor(optimizer: Optimizer, rates: &[f64], device: Device) -> Vec<f32> 
 }
 
 fn check(optimizer: Optimizer, rates: &[f64], expected: &[f64]) {
-    for device in DEVICES {
+    for &device in DEVICES {
         let got = by_executor(optimizer, rates, device);
         for (got, want) in got.iter().zip(expected) {
             let off = (f64::from(*got) - want).abs();

@@ -1,5 +1,5 @@
-//! Fifty training steps of two small nets under each optimiser, and of their normalised forms, against PyTorch's losses,
-//! first gradients, running statistics and scores.
+//! Fifty training steps of three small nets under each optimiser, and of the normalised forms of two, against PyTorch's
+//! losses, first gradients, running statistics and scores.
 //!
 //! `fixtures/torch.csv` is written by `scripts/fixtures/make_torch_fixtures.py` (PyTorch 2.15, in float64, from
 //! the float32 starting values, data and masks that `uniform` below gives both sides).
@@ -11,7 +11,14 @@ use nn::{
     TrainOptions, executor, train_observed,
 };
 
-const DEVICES: [Device; 2] = [Device::Cpu, Device::CandleCpu];
+const DEVICES: &[Device] = &[
+    Device::Cpu,
+    Device::CandleCpu,
+    #[cfg(feature = "cuda")]
+    Device::Cuda(0),
+    #[cfg(feature = "metal")]
+    Device::Metal(0),
+];
 const ROWS: usize = 40;
 const BATCH: usize = 16;
 
@@ -91,6 +98,21 @@ fn cnn() -> Network {
     Network::new(Dims { height: 14, width: 13, channels: 1 }, layers).unwrap()
 }
 
+/// A kernel of 5 with stride and padding, a convolution that the native engine does by Winograd's way, an average pool.
+fn strided() -> Network {
+    let conv = |kernel, stride| Layer::Conv { channels: 16, kernel, stride, padding: kernel / 2 };
+    let layers = vec![
+        conv(5, 2),
+        Layer::Relu,
+        conv(3, 1),
+        Layer::Tanh,
+        Layer::AvgPool { size: 2 },
+        Layer::Flatten,
+        Layer::Dense { units: 3 },
+    ];
+    Network::new(Dims { height: 14, width: 13, channels: 1 }, layers).unwrap()
+}
+
 /// `network` with `norm` behind each layer with weights but the last.
 fn normalised(network: &Network, norm: Layer) -> Network {
     let mut layers = network.layers().to_vec();
@@ -157,11 +179,11 @@ fn fixture(name: &str, series: &str) -> Vec<f64> {
     values
 }
 
-fn check_losses(name: &str, network: &Network) {
+/// Losses within `tolerance` of PyTorch's: single precision from start to end, whose rounding grows over the steps.
+fn check_losses(name: &str, network: &Network, tolerance: f64) {
     for (label, optimizer, rate) in optimizers() {
-        for device in DEVICES {
-            // Single precision from start to end: rounding grows over the steps, here to some 1e-6.
-            trained(name, network, (label, optimizer, rate), device, 2e-5);
+        for &device in DEVICES {
+            trained(name, network, (label, optimizer, rate), device, tolerance);
         }
     }
 }
@@ -212,7 +234,7 @@ fn check_gradient(name: &str, network: &Network) {
     let expected = fixture(name, "gradient");
     assert_eq!(expected.len(), network.parameter_count());
     let size = expected.iter().fold(0.0_f64, |most, g| most.max(g.abs()));
-    for device in DEVICES {
+    for &device in DEVICES {
         let before = initial(network);
         let plain = Optimizer::Sgd { momentum: 0.0, nesterov: false };
         let mut executor = executor(network, &before, plain, device).unwrap();
@@ -241,7 +263,7 @@ fn the_training_loop_is_the_documented_one() {
     };
     let (inputs, labels) = data(24);
     let data = TrainData { inputs: &inputs, labels: &labels };
-    for device in DEVICES {
+    for &device in DEVICES {
         let mut losses = Vec::new();
         let mut observe = |step: Step| losses.push(f64::from(step.loss));
         let never = AtomicBool::new(false);
@@ -255,19 +277,20 @@ fn the_training_loop_is_the_documented_one() {
 
 #[test]
 fn perceptron_losses_are_pytorch_s() {
-    check_losses("mlp", &mlp());
+    check_losses("mlp", &mlp(), 2e-5);
 }
 
 #[test]
 fn convolutional_losses_are_pytorch_s() {
-    check_losses("cnn", &cnn());
+    check_losses("cnn", &cnn(), 2e-5);
+    check_losses("strided", &strided(), 1e-4);
 }
 
 #[test]
 fn normalised_nets_are_pytorch_s_in_training_and_at_prediction() {
     let [_, momentum, _, adam, ..] = optimizers();
     for (name, network) in all_normalised() {
-        for device in DEVICES {
+        for &device in DEVICES {
             // A normalisation divides by small deviations, which multiplies rounding.
             trained(name, &network, adam, device, 1e-3);
             let mut executor = trained(name, &network, momentum, device, 1e-4);
@@ -280,6 +303,7 @@ fn normalised_nets_are_pytorch_s_in_training_and_at_prediction() {
 fn first_gradients_are_pytorch_s() {
     check_gradient("mlp", &mlp());
     check_gradient("cnn", &cnn());
+    check_gradient("strided", &strided());
     for (name, network) in all_normalised() {
         check_gradient(name, &network);
     }

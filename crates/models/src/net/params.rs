@@ -40,7 +40,7 @@ pub(crate) const TRAINING: [Param; 27] = [
         "schedule",
         Domain::OneOf(&["constant", "cosine", "step"]),
         Default::Text("constant"),
-        "the learning rate over the steps; cosine falls to 0 at the last",
+        "the learning rate over the steps; cosine would be 0 after the last",
     ),
     param(
         "step_every",

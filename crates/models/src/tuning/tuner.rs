@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::time::Duration;
 
 use rand::RngCore;
 
@@ -46,7 +47,8 @@ pub struct Choice<'a> {
     pub classifier: &'a dyn Classifier,
     /// The tuned parameters with the values chosen; empty where nothing could be chosen.
     pub values: &'a [(&'static str, Value)],
-    /// Fits that the choice took.
+    /// Candidates times inner folds: the fits that the choice takes where each candidate is fitted by itself. A kind
+    /// that shares work between candidates does less, and a candidate that fails in one fold is not fitted in the next.
     pub inner_fits: u64,
     /// Why the defaults were taken instead of a choice.
     pub fallback: Option<&'static str>,
@@ -285,6 +287,11 @@ impl Classifier for Tuner {
             .iter()
             .chain([&self.defaults])
             .try_for_each(|candidate| candidate.classifier.check(shape, classes))
+    }
+
+    fn set_time_limit(&self, limit: Duration) {
+        let all = self.candidates.iter().chain([&self.defaults]);
+        all.for_each(|candidate| candidate.classifier.set_time_limit(limit));
     }
 
     fn tune<'a>(

@@ -1,5 +1,6 @@
 //! The same bits on every instruction set, for any number of rows asked at once, in every build profile.
 
+use crate::gradients::{any_network, for_networks};
 use crate::nets::{self, batch, rng};
 use nn::native::{Isa, NativeExecutor};
 use nn::{Executor, Layer, Network, Optimizer};
@@ -11,7 +12,7 @@ const ADAM: Optimizer =
     Optimizer::Adam { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0.0 };
 
 /// The first 16 hexadecimal digits of the SHA-256 of the values' bytes, little-endian.
-fn hash(values: &[f32]) -> String {
+pub(crate) fn hash(values: &[f32]) -> String {
     let bytes: Vec<u8> = values.iter().flat_map(|v| v.to_le_bytes()).collect();
     Sha256::digest(bytes)[..8].iter().map(|b| format!("{b:02x}")).collect()
 }
@@ -120,6 +121,27 @@ fn every_optimizer_trains_to_the_same_bits() {
     for (rule, golden) in rules {
         assert_golden(&nets::small_cnn(), rule, 10, true, golden);
     }
+}
+
+/// Sizes, kernels, strides, paddings and channels that no golden hash covers, also fewer channels than a vector holds.
+#[test]
+fn any_network_trains_to_the_same_bits_on_every_instruction_set() {
+    for_networks(40, any_network(), |network, rows, seed| {
+        let trained = |isa: Isa| {
+            let mut rng = rng(seed);
+            let parameters = parameters(network, seed);
+            let mut native = NativeExecutor::new(network, parameters, ADAM, isa).unwrap();
+            for _ in 0..2 {
+                let batch = batch(network, rows, 0, &mut rng);
+                native.step(&batch.borrow(), 1e-2).unwrap();
+            }
+            let scores = native.logits(&batch(network, 3, 0, &mut rng).inputs).unwrap();
+            hash(&[native.parameters().unwrap(), scores].concat())
+        };
+        let hashes: Vec<(&str, String)> =
+            Isa::available().into_iter().map(|isa| (isa.name(), trained(isa))).collect();
+        assert!(hashes.iter().all(|(_, hash)| *hash == hashes[0].1), "{hashes:?}: {network:?}");
+    });
 }
 
 #[test]

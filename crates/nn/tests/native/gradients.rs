@@ -65,7 +65,7 @@ fn compare(network: &Network, rows: usize, seed: u64, isa: Isa) -> (f64, f64) {
 
 /// A first convolution, the layer under test, something behind it, and a dense head: the first layer's gradient
 /// tests the input gradient of the others.
-fn any_network() -> impl Strategy<Value = Network> {
+pub(crate) fn any_network() -> impl Strategy<Value = Network> {
     let size = (1usize..=13, 1usize..=13);
     let conv = || (prop_oneof![Just(1usize), Just(3), Just(5), Just(7)], 1usize..=2, 0usize..=3);
     let channels = || prop_oneof![1usize..=64, Just(8), Just(16), Just(32)];
@@ -107,7 +107,7 @@ fn any_network() -> impl Strategy<Value = Network> {
 }
 
 /// Runs `test` on `cases` networks and numbers of rows, the same ones every time.
-fn for_networks(
+pub(crate) fn for_networks(
     cases: u32,
     strategy: impl Strategy<Value = Network>,
     test: impl Fn(&Network, usize, u64),

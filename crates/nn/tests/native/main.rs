@@ -6,3 +6,4 @@ mod gradients;
 mod nets;
 mod optimizers;
 mod reference;
+mod whole_loop;
