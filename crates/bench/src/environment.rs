@@ -1,4 +1,6 @@
-//! What a sweep ran on: for the reader who gets other numbers. No user, host or path.
+//! What results were computed on: for the reader who gets other numbers. No user, host or path.
+
+mod machines;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -9,15 +11,15 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use crate::data::hex;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::experiment::ModelSpec;
-use crate::files;
 use crate::runner;
+use machines::Machines;
 
 /// The file's name in a results folder.
 pub const FILE: &str = "environment.toml";
 
-const HEADING: &str = "# What the last `bench sweep` into this folder ran on.\n";
+const HEADING: &str = "# What the results in this folder were computed on.\n";
 
 /// The content of `environment.toml`.
 #[derive(Debug, Serialize)]
@@ -39,7 +41,9 @@ pub struct Environment {
     driver: Option<String>,
     jobs: usize,
     started: String,
-    ended: String,
+    /// Absent while it runs, and for ever if it was killed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ended: Option<String>,
     /// What the version commands of runners said, by model.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     runners: BTreeMap<String, String>,
@@ -81,9 +85,16 @@ impl Environment {
             driver: driver(device),
             jobs,
             started: utc(started),
-            ended: utc(now()),
+            ended: None,
             runners: BTreeMap::new(),
         }
+    }
+
+    /// With the time of its end, in seconds since 1970.
+    #[must_use]
+    pub fn ended(mut self, at: u64) -> Self {
+        self.ended = Some(utc(at));
+        self
     }
 
     /// With the versions of the runners among `models`.
@@ -99,39 +110,35 @@ impl Environment {
 
     /// The file's text.
     pub fn to_text(&self) -> String {
-        let body = toml::to_string(self).unwrap_or_default();
-        format!("{HEADING}{body}")
+        toml::to_string(self).unwrap_or_default()
     }
 }
 
-/// Brings the environments of `folders` together in `target`: one as it is, several as a list of machines.
+/// Writes what the results in `folder` were computed on: what each journal file says, after what was known before,
+/// unless the journal is `all` that the results come from.
 ///
 /// # Errors
-/// If one can't be read, or the file can't be written.
-pub fn carry_over(target: &Path, folders: &[PathBuf]) -> Result<()> {
-    let mut machines: Vec<toml::Table> = Vec::new();
-    for folder in folders {
-        let path = folder.join(FILE);
-        let Some(text) = files::read_if_there(&path)? else { continue };
-        let mut table: toml::Table = text.parse().map_err(|error| Error::io(&path, error))?;
-        let found = match table.remove("machine") {
-            Some(toml::Value::Array(list)) => {
-                list.into_iter().filter_map(|machine| machine.try_into().ok()).collect()
-            }
-            _ => vec![table],
-        };
-        machines.extend(found);
+/// If a description can't be read, or the file can't be written.
+pub fn gather(folder: &Path, all: bool) -> Result<()> {
+    let mut machines = Machines::default();
+    if !all {
+        machines.read(&folder.join(FILE))?;
     }
-    machines.dedup();
-    let body = match machines.len() {
-        0 => return Ok(()),
-        1 => machines.remove(0).to_string(),
-        _ => {
-            let list = machines.into_iter().map(toml::Value::Table).collect();
-            toml::Table::from_iter([("machine".to_owned(), toml::Value::Array(list))]).to_string()
-        }
-    };
-    files::write_whole(&target.join(FILE), format!("{HEADING}{body}").as_bytes())
+    machines.read_journal(folder)?;
+    machines.write(folder)
+}
+
+/// Brings the environments of `folders` together in `target`.
+///
+/// # Errors
+/// As [`gather`].
+pub fn carry_over(target: &Path, folders: &[PathBuf]) -> Result<()> {
+    let mut machines = Machines::default();
+    for folder in folders {
+        machines.read(&folder.join(FILE))?;
+        machines.read_journal(folder)?;
+    }
+    machines.write(target)
 }
 
 /// Changes to anything but results, which the sweep itself is writing.

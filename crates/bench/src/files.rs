@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
 use crate::store::sync_folder;
@@ -12,27 +12,40 @@ use crate::store::sync_folder;
 /// # Errors
 /// [`Error::Io`]; what was at `path` before is still there then.
 pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
-    // Two processes may write the same file at the same time: each writes its own and the last rename wins.
-    let beside = path.with_added_extension(format!("{}.{UNFINISHED}", std::process::id()));
     let write = || {
         if let Some(folder) = path.parent() {
             fs::create_dir_all(folder)?;
         }
-        let mut file = File::create(&beside)?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        fs::rename(&beside, path)?;
-        path.parent().map_or(Ok(()), sync_folder)
+        let (beside, mut file) = create_beside(path)?;
+        let moved = file
+            .write_all(bytes)
+            .and_then(|()| file.sync_all())
+            .and_then(|()| fs::rename(&beside, path));
+        if moved.is_err() {
+            let _ = fs::remove_file(&beside);
+        }
+        moved.and_then(|()| path.parent().map_or(Ok(()), sync_folder))
     };
     let again = |error: io::Error| match error.kind() {
         // Another process took the file for one that a kill left behind.
         ErrorKind::NotFound => write(),
         _ => Err(error),
     };
-    write().or_else(again).map_err(|error| {
-        let _ = fs::remove_file(&beside);
-        Error::io(path, error)
-    })
+    write().or_else(again).map_err(|error| Error::io(path, error))
+}
+
+/// A new file beside `path` that nobody else has: two processes, of two machines perhaps, may write the same file at the
+/// same time; the last rename wins.
+fn create_beside(path: &Path) -> io::Result<(PathBuf, File)> {
+    let mut count = 0;
+    loop {
+        let ending = format!("{}-{count}.{UNFINISHED}", std::process::id());
+        let beside = path.with_added_extension(ending);
+        match File::create_new(&beside) {
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => count += 1,
+            made => return made.map(|file| (beside, file)),
+        }
+    }
 }
 
 /// How files end that are not whole yet.
@@ -68,14 +81,19 @@ pub fn read_if_there(path: &Path) -> Result<Option<String>> {
 /// # Errors
 /// [`Error::Io`] naming the folder.
 pub fn check_writable(folder: &Path) -> Result<()> {
-    let probe = folder.join(format!(".writable-{}.tmp", std::process::id()));
-    fs::create_dir_all(folder)
-        .and_then(|()| File::create(&probe))
-        .and_then(|_| fs::remove_file(&probe))
-        .map_err(|error| {
-            Error::io(
-                folder,
-                format!("can't write results here: {error}; choose another folder by --out"),
-            )
-        })
+    let probe = || {
+        fs::create_dir_all(folder)?;
+        let (path, _) = create_beside(&folder.join(".writable"))?;
+        match fs::remove_file(path) {
+            // Another process has tidied it away.
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+            removed => removed,
+        }
+    };
+    probe().map_err(|error| {
+        Error::io(
+            folder,
+            format!("can't write results here: {error}; choose another folder by --out"),
+        )
+    })
 }

@@ -8,7 +8,7 @@
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::atomic::AtomicBool;
-use std::sync::mpsc::Sender;
+use std::sync::mpsc::SyncSender;
 use std::time::Duration;
 
 use crate::error::{Error, Result};
@@ -16,7 +16,8 @@ use crate::experiment::Limits;
 use crate::plan::TrialKey;
 use crate::process::{Process, Waited, each_line};
 use crate::record::{PROCESS_DIED, Record, Status};
-use crate::store::{Lock, TrialIds, decode};
+use crate::runner;
+use crate::store::{LONGEST_LINE, Lock, TrialIds, decode};
 use crate::trial::Bench;
 
 /// A process that doesn't answer its first message in this time is not coming.
@@ -56,7 +57,8 @@ impl Isolation {
         })?;
         let mut arguments: Vec<String> =
             ["worker", "--data", data, "--device", &device.to_string()].map(str::to_owned).into();
-        if let Some(folder) = beside {
+        // A bare file name has no folder: it lies here, where workers look too.
+        if let Some(folder) = beside.filter(|folder| !folder.as_os_str().is_empty()) {
             let name = folder.to_str().ok_or_else(|| {
                 Error::input(format!("{}: its name is not UTF-8 text", folder.display()))
             })?;
@@ -65,7 +67,10 @@ impl Isolation {
         if let Some(mib) = limits.memory_mib {
             arguments.extend(["--memory-limit".to_owned(), mib.to_string()]);
         }
-        Ok(Isolation { program, arguments, lock: lock.clone(), ids: lock.trial_ids(), limits })
+        let mut lock = lock.clone();
+        // Runners are processes already: workers neither ask nor start any.
+        lock.models.retain(|model| model.kind != runner::NAME);
+        Ok(Isolation { program, arguments, ids: lock.trial_ids(), lock, limits })
     }
 
     /// One worker, whose process starts with its first trial.
@@ -106,7 +111,7 @@ impl Worker<'_> {
     }
 
     fn attempt(&mut self, key: &TrialKey) -> Result<Ended> {
-        let process = match self.process.take() {
+        let mut process = match self.process.take() {
             Some(process) => process,
             None => match start(self.isolation, self.stop)? {
                 Some(process) => process,
@@ -163,8 +168,10 @@ fn start(isolation: &Isolation, stop: &AtomicBool) -> Result<Option<Process<Stri
     };
     let mut command = Command::new(&isolation.program);
     command.args(&isolation.arguments);
-    let read = |output, lines: Sender<String>| each_line(output, |line| drop(lines.send(line)));
-    let process = Process::start(&mut command, read).map_err(|e| refused(&e.to_string()))?;
+    let read = |output, lines: SyncSender<String>| {
+        each_line(output, LONGEST_LINE, |line| drop(lines.send(line)));
+    };
+    let mut process = Process::start(&mut command, read).map_err(|e| refused(&e.to_string()))?;
     // As JSON it is one line, whatever is in it.
     let lock = serde_json::to_string(&isolation.lock.to_text()?);
     let lock = lock.map_err(|error| refused(&error.to_string()))?;

@@ -36,7 +36,10 @@ impl<F: FnMut(Record) -> Result<()>> Sink for F {
 }
 
 /// Between two calls of [`Sink::idle`].
-const IDLE_EVERY: Duration = Duration::from_millis(500);
+pub(crate) const IDLE_EVERY: Duration = Duration::from_millis(200);
+
+/// The system's own default for a main thread; a model may recurse as deeply as it could alone.
+const STACK: usize = 8 << 20;
 
 /// Runs `trials` on `jobs` threads and hands each record to `sink`, on the calling thread, as it comes in.
 ///
@@ -124,6 +127,7 @@ fn drive(
     let pool = rayon::ThreadPoolBuilder::new()
         .num_threads(jobs)
         .thread_name(|i| format!("worker-{i}"))
+        .stack_size(STACK)
         .build()
         .map_err(|error| Error::input(format!("can't start {jobs} workers: {error}")))?;
     let (sender, receiver) = mpsc::channel();

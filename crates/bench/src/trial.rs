@@ -5,14 +5,14 @@ use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use cpu_time::ThreadTime;
 use models::{Classifier, Features, FitContext, FitError, Predictions, TrainingSet};
 
 use crate::data::Dataset;
 use crate::error::{Error, Result};
-use crate::experiment::{Experiment, ModelSpec, Scale};
+use crate::experiment::{Experiment, Limits, ModelSpec, Scale};
 use crate::panics;
 use crate::plan::TrialKey;
 use crate::record::{Correctness, Outcome, Record, Status, Timing};
@@ -43,12 +43,8 @@ impl Bench {
         let classifiers = experiment
             .models
             .iter()
-            .map(|model| classifier(model, &dataset))
+            .map(|model| classifier(model, &dataset, experiment.limits))
             .collect::<Result<Vec<_>>>()?;
-        if let Some(seconds) = experiment.limits.seconds {
-            let limit = std::time::Duration::from_secs_f64(seconds);
-            classifiers.iter().for_each(|classifier| classifier.set_time_limit(limit));
-        }
         let count =
             experiment.protocol.repeats as usize * experiment.protocol.splits_per_repeat() as usize;
         let splits = std::iter::repeat_with(OnceLock::new).take(count).collect();
@@ -247,9 +243,15 @@ impl RowCache {
 }
 
 /// The classifier of `model`, refused if it can't learn such data at all.
-fn classifier(model: &ModelSpec, dataset: &Dataset) -> Result<Box<dyn Classifier>> {
+fn classifier(model: &ModelSpec, dataset: &Dataset, limits: Limits) -> Result<Box<dyn Classifier>> {
     let refused = |why: String| Error::input(format!("model {:?}: {why}", model.name));
     let classifier = model.classifier().map_err(|e| refused(e.to_string()))?;
+    if let Some(seconds) = limits.seconds {
+        classifier.set_time_limit(Duration::from_secs_f64(seconds));
+    }
+    if let Some(mib) = limits.memory_mib {
+        classifier.set_memory_limit(mib);
+    }
     classifier
         .check(dataset.shape, dataset.class_names.len())
         .map_err(|error| refused(error.to_string()))?;

@@ -12,7 +12,7 @@ use bench::summary::Summary;
 use bench::sweep;
 use bench::trial::Bench;
 use common::{
-    CONSTANT, DIVERGES, INVENTS, MISCOUNTS, ORACLE, PANICS, STOPS, experiment, protocol,
+    CONSTANT, DEEP, DIVERGES, INVENTS, MISCOUNTS, ORACLE, PANICS, STOPS, experiment, protocol,
     stable_files, tiny,
 };
 use nn::Device;
@@ -106,6 +106,12 @@ fn a_training_set_without_every_class_is_refused_with_the_reason() {
 }
 
 #[test]
+fn workers_have_room_for_deep_recursion() {
+    let records = sweep_all(&bench(two_folds(&[&DEEP])), 2);
+    assert!(records.iter().all(|record| record.outcome.status == Status::Ok));
+}
+
+#[test]
 fn a_stop_drops_the_trial_under_way() {
     let bench = bench(two_folds(&[&STOPS]));
     let trials = plan(bench.experiment());
@@ -179,11 +185,7 @@ fn tables_are_the_same_however_often_the_sweep_was_cut() {
             publish(&bench, &mut store);
         }
     }
-    assert_eq!(
-        std::fs::read_dir(cut.path().join("journal")).expect("a journal").count(),
-        4,
-        "a file per process"
-    );
+    assert_eq!(common::journals(cut.path()), 4, "a file per process");
     assert_eq!(stable_files(whole.path()), stable_files(cut.path()));
 }
 

@@ -6,21 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use common::{code, root, stable_files, stderr};
+use common::{code, example, root, stable_files, stderr};
 use tempfile::TempDir;
-
-/// `bench` with misbehaving kinds beside its own.
-fn program() -> PathBuf {
-    let folder = Path::new(env!("CARGO_BIN_EXE_bench")).parent().expect("a folder");
-    let program =
-        folder.join("examples").join(format!("misbehaving{}", std::env::consts::EXE_SUFFIX));
-    assert!(
-        program.is_file(),
-        "{} is missing: `cargo test -p bench` builds it, `--test` alone doesn't",
-        program.display()
-    );
-    program
-}
 
 fn study(models: &[&str], more: &str) -> TempDir {
     let folder = TempDir::new().expect("a folder");
@@ -37,7 +24,7 @@ fn study(models: &[&str], more: &str) -> TempDir {
 }
 
 fn command(folder: &Path, out: &str, options: &[&str]) -> Command {
-    let mut command = Command::new(program());
+    let mut command = Command::new(example("misbehaving"));
     command.arg("sweep").arg(folder.join("study.toml")).arg("--out").arg(folder.join(out));
     command.args(options).current_dir(root()).env_remove("BENCH_DATA");
     // Inherited by the workers, so that they can be told from those of other tests.
@@ -168,6 +155,31 @@ fn workers_end_with_their_sweep_even_if_it_is_killed() {
     sweep.kill().expect("killed");
     sweep.wait().expect("reaped");
     wait_until("they are gone", || processes_of(folder.path()) == 0);
+}
+
+#[test]
+fn a_table_beside_a_bare_file_name_is_found_by_workers_too() {
+    let folder = TempDir::new().expect("a folder");
+    let rows: String = (0..20).map(|i| format!("{i},{}\n", ["no", "yes"][i % 2])).collect();
+    std::fs::write(folder.path().join("mine.csv"), format!("a,kind\n{rows}")).expect("written");
+    let study = "name = \"mine\"\nseed = 3\n[dataset]\nname = \"csv\"\npath = \"mine.csv\"\ntarget = \"kind\"\n\
+        [protocol]\nsizes = [4]\nrepeats = 1\nfolds = 2\n[[model]]\nname = \"floor\"\nkind = \"majority\"\n";
+    std::fs::write(folder.path().join("s.toml"), study).expect("written");
+    let data = root().join("data");
+    let data = data.to_str().expect("a path");
+    for (out, options) in [
+        ("isolated", &["--isolate"][..]),
+        ("limited", &["--time-limit", "60"]),
+        ("small", &["--memory-limit", "2000"]),
+    ] {
+        if cfg!(not(unix)) && out == "small" {
+            continue;
+        }
+        let mut arguments = vec!["sweep", "s.toml", "--quiet", "--out", out, "--data", data];
+        arguments.extend(options);
+        let ended = common::command(folder.path(), &arguments).output().expect("it runs");
+        assert_eq!(code(&ended), 0, "{options:?}: {}", stderr(&ended));
+    }
 }
 
 /// Running sweeps for `folder`, and their workers.

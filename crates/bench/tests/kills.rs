@@ -3,13 +3,13 @@
 mod common;
 
 use std::fs;
-use std::io::Write;
+use std::io::{BufRead, Write};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use bench::seed::stream;
-use common::{bench, code, command, root, stable_files, stderr};
+use common::{bench, code, command, journals, root, stable_files, stderr};
 use rand_chacha::rand_core::RngCore;
 use tempfile::TempDir;
 
@@ -103,11 +103,18 @@ fn two_sweeps_in_one_folder_write_journals_of_their_own() {
     let folder = study();
     finish(folder.path(), "alone");
     let arguments = arguments(folder.path(), "shared");
+    let shared = folder.path().join("shared");
+    // Nobody opens the folder until both are there to do so; whoever held it before a kill is no obstacle.
+    fs::create_dir_all(shared.join("journal")).expect("a folder");
+    let guard = fs::File::create(shared.join("journal/guard")).expect("a guard");
+    guard.lock().expect("free");
     let mut both = [spawn(&arguments), spawn(&arguments)];
+    std::thread::sleep(Duration::from_millis(300));
+    drop(guard);
     for child in &mut both {
         assert!(child.wait().expect("reaped").success());
     }
-    assert!(fs::read_dir(folder.path().join("shared/journal")).expect("a journal").count() >= 1);
+    assert_eq!(journals(&shared), 2);
     finish(folder.path(), "shared");
     assert_eq!(
         stable_files(&folder.path().join("alone")),
@@ -115,35 +122,78 @@ fn two_sweeps_in_one_folder_write_journals_of_their_own() {
     );
 }
 
+#[cfg(unix)]
+fn signal(child: &std::process::Child, name: &str) {
+    let sent = std::process::Command::new("kill").args([name, &child.id().to_string()]).status();
+    assert!(sent.expect("kill runs").success());
+}
+
+/// Waits until the journal at `path` holds at least so many bytes.
+#[cfg(unix)]
+fn wait_for(path: &Path, bytes: u64) {
+    let started = Instant::now();
+    while fs::metadata(path).map_or(0, |m| m.len()) < bytes {
+        assert!(started.elapsed() < Duration::from_secs(120), "no trial has ended");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
 #[test]
 #[cfg(unix)]
-fn a_terminated_sweep_resumes_and_a_second_signal_leaves_at_once() {
+fn a_terminated_sweep_resumes_and_every_machine_is_named() {
     let folder = study();
     finish(folder.path(), "whole");
-    let signal = |child: &std::process::Child, name: &str| {
-        let sent =
-            std::process::Command::new("kill").args([name, &child.id().to_string()]).status();
-        assert!(sent.expect("kill runs").success());
-    };
-    for (out, signals) in [("term", 1), ("twice", 2)] {
-        let mut child = spawn(&arguments(folder.path(), out));
-        let journal = journal(&folder.path().join(out), 0);
-        let started = Instant::now();
-        while fs::metadata(&journal).map_or(0, |m| m.len()) < 2000 {
-            assert!(started.elapsed() < Duration::from_secs(120), "no trial has ended");
-            std::thread::sleep(Duration::from_millis(2));
-        }
-        for _ in 0..signals {
-            signal(&child, "-TERM");
-        }
-        let ended = child.wait().expect("reaped").code();
-        assert!(ended == Some(130), "{out}: {ended:?}");
-        finish(folder.path(), out);
-        assert_eq!(
-            stable_files(&folder.path().join("whole")),
-            stable_files(&folder.path().join(out))
-        );
-    }
+    let out = folder.path().join("term");
+    let mut child = spawn(&arguments(folder.path(), "term"));
+    wait_for(&journal(&out, 0), 2000);
+    signal(&child, "-TERM");
+    assert_eq!(child.wait().expect("reaped").code(), Some(130));
+    assert!(!out.join("environment.toml").exists(), "there are no results yet");
+    finish(folder.path(), "term");
+    assert_eq!(stable_files(&folder.path().join("whole")), stable_files(&out));
+
+    let machine = || fs::read_to_string(out.join("environment.toml")).expect("an environment");
+    let first = machine();
+    assert!(!first.contains("[[machine]]"), "one machine: {first}");
+    let started = |text: &str| text.lines().find(|l| l.starts_with("started")).map(str::to_owned);
+    let beginning = fs::read_to_string(out.join("journal/00000.toml")).expect("beside the journal");
+    assert_eq!(started(&first), started(&beginning), "from the first start");
+    finish(folder.path(), "term");
+    assert_eq!(machine(), first, "where nothing ran, nothing is told");
+
+    // Had the first part been computed elsewhere, both would be named.
+    let elsewhere: Vec<&str> = beginning.lines().filter(|line| !line.starts_with("cpu ")).collect();
+    let elsewhere = format!("cpu = \"Abacus\"\n{}", elsewhere.join("\n"));
+    fs::write(out.join("journal/00000.toml"), elsewhere).expect("written");
+    finish(folder.path(), "term");
+    let both = machine();
+    assert_eq!(both.matches("[[machine]]").count(), 2, "{both}");
+    assert!(both.contains("cpu = \"Abacus\""), "{both}");
+}
+
+#[test]
+#[cfg(unix)]
+fn a_second_signal_leaves_at_once_and_resumably() {
+    let folder = TempDir::new().expect("a folder");
+    // An endless fit in this very process heeds no flag.
+    let model = |kind: &str| format!("[[model]]\nname = \"{kind}\"\nkind = \"{kind}\"\n");
+    let head = STUDY.split("[[model]]").next().expect("a head").replace("[10, 20, 40]", "[20]");
+    fs::write(folder.path().join("study.toml"), head + &model("majority") + &model("endless"))
+        .expect("written");
+    let arguments = arguments(folder.path(), "out");
+    let mut command = std::process::Command::new(common::example("misbehaving"));
+    command.args(&arguments).args(["--jobs", "2"]).current_dir(root()).env_remove("BENCH_DATA");
+    let mut child = command.stderr(Stdio::piped()).spawn().expect("it runs");
+    let mut told = std::io::BufReader::new(child.stderr.take().expect("a stream")).lines();
+    wait_for(&journal(&folder.path().join("out"), 0), 100);
+    signal(&child, "-TERM");
+    assert!(told.any(|line| line.expect("text").contains("once more to leave at once")));
+    std::thread::sleep(Duration::from_millis(300));
+    assert!(child.try_wait().expect("a child").is_none(), "it waits for a fit that never ends");
+    signal(&child, "-TERM");
+    assert_eq!(child.wait().expect("reaped").code(), Some(130));
+    let kept = fs::read_to_string(journal(&folder.path().join("out"), 0)).expect("a journal");
+    assert!(kept.lines().nth(1).is_some_and(|line| line.contains("\"status\":\"ok\"")), "{kept}");
 }
 
 #[test]

@@ -240,10 +240,16 @@ pub trait Classifier: Send + Sync + fmt::Debug {
         Ok(None)
     }
 
-    /// Tells a model that runs outside of this process how long a fit or a prediction may take; all others are ended
-    /// from outside.
+    /// Tells a model that runs outside of this process how long a trial, a fit and its predictions, may take; all others
+    /// are ended from outside.
     fn set_time_limit(&self, limit: std::time::Duration) {
         let _ = limit;
+    }
+
+    /// Tells a model that runs outside of this process how much address space it may use there, in MiB; told before
+    /// [`Classifier::check`]. All others are limited from outside.
+    fn set_memory_limit(&self, mib: u64) {
+        let _ = mib;
     }
 
     /// Learns from `train`. The same training set and context give the same fitted model, bit for bit.

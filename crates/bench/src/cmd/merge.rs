@@ -10,7 +10,7 @@ use crate::data::{Dataset, data_folder};
 use crate::error::Result;
 use crate::plan::{TrialKey, plan};
 use crate::publish::{self, items};
-use crate::store::Store;
+use crate::store::Joined;
 use crate::trial::Bench;
 use crate::{environment, output, show};
 
@@ -24,16 +24,18 @@ const NAMED: usize = 10;
 pub fn run(common: &Common, arguments: &MergeArgs, registry: &Registry) -> Result<Exit> {
     let folders: Vec<_> = arguments.results.iter().map(|path| results_path(path)).collect();
     let target = arguments.out.clone().unwrap_or_else(|| folders[0].clone());
-    let mut store = Store::join(&target, &folders)?;
-    let lock = store.lock().clone();
-    let experiment = lock.experiment(registry)?;
+    // Nothing is written until all of it is known to fit together.
+    let joined = Joined::read(&target, &folders)?;
+    let experiment = joined.lock().experiment(registry)?;
     let dataset = Dataset::load(&experiment.dataset, &data_folder(common.data.as_deref())?)?;
-    let bench = Bench::new(experiment, dataset, lock.device()?)?;
+    let bench = Bench::new(experiment, dataset, joined.lock().device()?)?;
+    let folders = joined.folders().to_vec();
+    let mut store = joined.write()?;
 
     let mut missing = plan(bench.experiment());
     let all = missing.len();
     missing.retain(|key| !store.has(key));
-    store.publish(items(&bench))?;
+    let _published = store.publish(items(&bench))?;
     environment::carry_over(&target, &folders)?;
     let summary = publish::folder(&target)?.summary;
     if !arguments.quiet {
@@ -41,7 +43,11 @@ pub fn run(common: &Common, arguments: &MergeArgs, registry: &Registry) -> Resul
     }
     if missing.is_empty() {
         let (not_ok, _) = summary.not_ok();
-        crate::say!("{all} trials from {} folders in {}", folders.len(), target.display());
+        crate::say!(
+            "{all} trials from {} folders in {}",
+            arguments.results.len(),
+            target.display()
+        );
         return Ok(if not_ok == 0 { Exit::Done } else { Exit::NotAllOk });
     }
     report(&missing, all);

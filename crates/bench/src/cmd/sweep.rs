@@ -1,7 +1,7 @@
 //! `bench sweep`: run what is missing, then write tables and figures.
 
-use std::path::Path;
-use std::sync::atomic::AtomicBool;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use models::Registry;
 
@@ -16,10 +16,10 @@ use crate::plan::{TrialKey, plan, running_order};
 use crate::progress::{Progress, duration};
 use crate::publish::items;
 use crate::record::{Record, Status};
-use crate::store::{Lock, Published, Store};
+use crate::store::{Lock, Published, Results, Store};
 use crate::sweep::Sink;
 use crate::trial::Bench;
-use crate::{device, files, output, publish, show, sweep, workspace};
+use crate::{device, output, publish, show, sweep, workspace};
 
 /// Runs the verb.
 ///
@@ -27,21 +27,20 @@ use crate::{device, files, output, publish, show, sweep, workspace};
 /// Bad input, or a file that can't be used.
 pub fn run(common: &Common, arguments: &SweepArgs, registry: &Registry) -> Result<Exit> {
     let stop = stop_on_signal()?;
-    let mut experiment = experiment(&arguments.selection, registry)?;
-    let limits = &mut experiment.limits;
-    limits.seconds = arguments.time_limit.or(limits.seconds);
-    limits.memory_mib = arguments.memory_limit.or(limits.memory_mib);
-    let device = device::chosen(arguments.device, arguments.engine)?;
-    device::check(device)?;
-    let folder = workspace::results_folder(arguments.out.as_deref(), &experiment.name);
-    let data = data_folder(common.data.as_deref())?;
-    let dataset = Dataset::load(&experiment.dataset, &data)?;
-    let lock = Lock::new(&experiment, &dataset, device);
-    let isolation = isolation(&experiment, arguments, device, &lock, &data)?;
-    let bench = Bench::new(experiment, dataset, device)?;
-    let mut store = Store::open(&folder, &lock)?;
+    let prepared = match Prepared::new(common, arguments, registry) {
+        // Whoever waited for a program that introduces itself was told to stop.
+        Err(_) if stop.load(Ordering::Relaxed) => return Ok(Exit::Interrupted),
+        prepared => prepared?,
+    };
+    let Prepared { bench, lock, isolation, device, folder } = prepared;
+    let mut store = match Store::open(&folder, &lock) {
+        Err(_) if stop.load(Ordering::Relaxed) => return Ok(Exit::Interrupted),
+        store => store?,
+    };
 
-    let started = environment::now();
+    let environment = Environment::new(device, jobs(arguments.jobs), environment::now())
+        .with_runners(&bench.experiment().models);
+    store.set_machine(environment.to_text())?;
     let mut asked = plan(bench.experiment());
     if added_any(&arguments.selection) {
         // New contenders beside old results: these stand.
@@ -50,20 +49,48 @@ pub fn run(common: &Common, arguments: &SweepArgs, registry: &Registry) -> Resul
     if let Some(shard) = arguments.shard {
         shard.keep(&mut asked, bench.experiment().protocol.splits_per_repeat());
     }
-    if run_missing(&bench, &mut store, &asked, arguments, isolation.as_ref(), &stop)?
-        == Exit::Interrupted
-    {
+    let ended = run_missing(&bench, &mut store, &asked, arguments, isolation.as_ref(), &stop)?;
+    store.set_machine(environment.ended(environment::now()).to_text())?;
+    if ended == Exit::Interrupted {
         return Ok(Exit::Interrupted);
     }
-    let environment = Environment::new(device, jobs(arguments.jobs), started)
-        .with_runners(&bench.experiment().models);
-    files::write_whole(&folder.join("environment.toml"), environment.to_text().as_bytes())?;
     match arguments.shard {
         // Several shards may share a folder, and none knows when the last is through.
-        Some(shard) => crate::say!("shard {shard} is through; `bench merge` writes the tables"),
+        Some(shard) => {
+            let _guard = store.guard()?;
+            environment::gather(store.folder(), false)?;
+            crate::say!("shard {shard} is through; `bench merge` writes the tables");
+        }
         None => publish(&bench, &mut store, arguments)?,
     }
     Ok(count_not_ok(&store, &asked))
+}
+
+/// What a sweep needs before it touches its folder.
+struct Prepared {
+    bench: Bench,
+    lock: Lock,
+    isolation: Option<Isolation>,
+    device: nn::Device,
+    folder: PathBuf,
+}
+
+impl Prepared {
+    fn new(common: &Common, arguments: &SweepArgs, registry: &Registry) -> Result<Prepared> {
+        let mut experiment = experiment(&arguments.selection, registry)?;
+        let limits = &mut experiment.limits;
+        limits.seconds = arguments.time_limit.or(limits.seconds);
+        limits.memory_mib = arguments.memory_limit.or(limits.memory_mib);
+        let device = device::chosen(arguments.device, arguments.engine)?;
+        device::check(device)?;
+        let folder = workspace::results_folder(arguments.out.as_deref(), &experiment.name);
+        let data = data_folder(common.data.as_deref())?;
+        let dataset = Dataset::load(&experiment.dataset, &data)?;
+        let lock = Lock::new(&experiment, &dataset, device);
+        let isolation = isolation(&experiment, arguments, device, &lock, &data)?;
+        let bench = Bench::new(experiment, dataset, device)?;
+        Ok(Prepared { bench, lock, isolation, device, folder })
+    }
 }
 
 fn added_any(selection: &Selection) -> bool {
@@ -88,7 +115,14 @@ fn isolation(
 /// Writes tables, summary and figures, and shows them.
 fn publish(bench: &Bench, store: &mut Store, arguments: &SweepArgs) -> Result<()> {
     let published = store.publish(items(bench))?;
-    let derived = publish::folder(store.folder())?;
+    if store.is_known_where() || store.has_fresh() {
+        environment::gather(store.folder(), store.is_known_where())?;
+    }
+    let (results, missing) = Results::read_so_far(store.folder())?;
+    let derived = publish::derived(store.folder(), &results)?;
+    for model in missing {
+        crate::say!("no scores of {model} here yet: another sweep must be computing them");
+    }
     if !arguments.quiet {
         output::print(&show::summary(&derived.summary));
         report(&published, store.folder());
@@ -180,7 +214,7 @@ fn announce(bench: &Bench, store: &Store, asked: usize, missing: usize, jobs: us
 }
 
 fn report(published: &Published, folder: &Path) {
-    let Published { reproduced, changed } = published;
+    let Published { reproduced, changed, .. } = published;
     if reproduced + changed.len() > 0 {
         crate::say!(
             "{reproduced} of the {} results that were here came out the same, bit for bit",

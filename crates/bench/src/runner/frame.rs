@@ -6,16 +6,15 @@
 
 use std::io::{self, Read};
 use std::process::ChildStdout;
-use std::sync::mpsc::Sender;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::SyncSender;
 
 use models::{FitError, Predictions};
 use serde_json::Value as Json;
 
 /// No header is longer.
 const LONGEST_HEADER: u32 = 1 << 20;
-
-/// No payload is longer: ten million rows of a hundred classes are half of it.
-const LONGEST_PAYLOAD: u64 = 8 << 30;
 
 /// One message.
 #[derive(Clone, Debug, PartialEq)]
@@ -31,10 +30,11 @@ pub(super) enum Reply {
     Rubbish(String),
 }
 
-/// Hands over frames until the stream ends or is none.
-pub(super) fn read_all(mut output: ChildStdout, replies: Sender<Reply>) {
+/// Hands over frames until the stream ends or is none, with payloads of `most` bytes at most: what the request at hand
+/// can be answered by.
+pub(super) fn read_all(mut output: ChildStdout, replies: SyncSender<Reply>, most: &Arc<AtomicU64>) {
     loop {
-        let reply = match Frame::read(&mut output) {
+        let reply = match Frame::read(&mut output, || most.load(Ordering::Relaxed)) {
             Ok(Some(frame)) => Reply::Frame(frame),
             Ok(None) => return,
             Err(why) => Reply::Rubbish(why),
@@ -61,8 +61,12 @@ impl Frame {
         [head, self.payload]
     }
 
-    /// The next frame; `None` at the end of the stream.
-    pub(super) fn read(stream: &mut impl Read) -> Result<Option<Frame>, String> {
+    /// The next frame, whose payload may have `most` bytes (asked once a frame has begun); `None` at the end of the
+    /// stream.
+    pub(super) fn read(
+        stream: &mut impl Read,
+        most: impl FnOnce() -> u64,
+    ) -> Result<Option<Frame>, String> {
         let mut lengths = Vec::new();
         take(stream, 4, &mut lengths).map_err(|error| error.to_string())?;
         if lengths.is_empty() {
@@ -75,9 +79,14 @@ impl Frame {
         }
         // Text has given itself away by its first four letters: no header is that long.
         let payload_length = lengths.last_chunk().filter(|_| lengths.len() == 12);
-        let payload_length = payload_length.map_or(u64::MAX, |word| u64::from_le_bytes(*word));
-        if payload_length > LONGEST_PAYLOAD {
+        let Some(payload_length) = payload_length.map(|word| u64::from_le_bytes(*word)) else {
             return Err(format!("output that begins with {:?}", String::from_utf8_lossy(&lengths)));
+        };
+        let most = most();
+        if payload_length > most {
+            return Err(format!(
+                "a reply that announces {payload_length} bytes of payload, expected {most} at most"
+            ));
         }
         let (mut header, mut payload) = (Vec::new(), Vec::new());
         // Memory grows with what really comes, whatever was announced.
@@ -105,9 +114,23 @@ impl Frame {
         Some((wall, number("cpu_seconds").unwrap_or(wall)))
     }
 
+    /// True if the header says that there are probabilities.
+    pub(super) fn has_probabilities(&self) -> bool {
+        self.header.get("probabilities").and_then(Json::as_bool).unwrap_or(false)
+    }
+
+    /// The most that predictions of `rows` rows in `classes` classes take, in bytes.
+    pub(super) fn longest(rows: usize, classes: usize) -> u64 {
+        4 * rows as u64 * (1 + classes as u64)
+    }
+
     /// The payload as labels of `rows` rows, and probabilities of `classes` if the header says so.
+    ///
+    /// # Errors
+    /// [`FitError::Diverged`] if a probability is not finite, [`FitError::Failed`] if it is anything else than
+    /// predictions for these rows and classes.
     pub(super) fn predictions(&self, rows: usize, classes: usize) -> Result<Predictions, FitError> {
-        let with = self.header.get("probabilities").and_then(Json::as_bool).unwrap_or(false);
+        let with = self.has_probabilities();
         let expected = 4 * rows * if with { 1 + classes } else { 1 };
         if self.payload.len() != expected {
             return Err(FitError::Failed(format!(
@@ -121,9 +144,16 @@ impl Frame {
             )));
         }
         let mut words = self.payload.as_chunks::<4>().0.iter();
-        let labels = words.by_ref().take(rows).map(|word| u32::from_le_bytes(*word)).collect();
+        let labels: Vec<u32> =
+            words.by_ref().take(rows).map(|word| u32::from_le_bytes(*word)).collect();
+        if let Some(label) = labels.iter().find(|&&label| label as usize >= classes) {
+            return Err(FitError::Failed(format!("predicted label {label} of {classes} classes")));
+        }
         let probabilities: Option<Vec<f32>> =
             with.then(|| words.map(|word| f32::from_le_bytes(*word)).collect());
+        if probabilities.iter().flatten().any(|p| !p.is_finite()) {
+            return Err(FitError::Diverged("a predicted probability is not finite".into()));
+        }
         let off = |row: &[f32]| {
             row.iter().any(|p| !(0.0..=1.0).contains(p))
                 || (row.iter().sum::<f32>() - 1.0).abs() > 1e-3
@@ -145,8 +175,9 @@ fn take(stream: &mut impl Read, length: u64, into: &mut Vec<u8>) -> io::Result<(
 
 /// Values as little-endian bytes.
 pub(super) fn floats(values: &[f32]) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(4 * values.len());
-    values.iter().for_each(|value| bytes.extend_from_slice(&value.to_le_bytes()));
+    let mut bytes = vec![0; 4 * values.len()];
+    let words = bytes.as_chunks_mut::<4>().0;
+    words.iter_mut().zip(values).for_each(|(word, value)| *word = value.to_le_bytes());
     bytes
 }
 
@@ -173,13 +204,29 @@ mod tests {
     }
 
     #[test]
+    fn what_is_no_prediction_is_told_from_what_is_no_number() {
+        let frame = |label: u32, p: &[f32]| {
+            let payload = [&label.to_le_bytes()[..], &floats(p)].concat();
+            Frame::new(json!({"probabilities": true}), payload).predictions(1, 2)
+        };
+        assert!(frame(1, &[0.5, 0.5]).is_ok());
+        assert!(matches!(frame(2, &[0.5, 0.5]), Err(FitError::Failed(_))));
+        assert!(matches!(frame(1, &[0.5, 0.6]), Err(FitError::Failed(_))));
+        assert!(matches!(frame(1, &[f32::NAN, 0.5]), Err(FitError::Diverged(_))));
+        assert!(matches!(frame(1, &[0.5, f32::INFINITY]), Err(FitError::Diverged(_))));
+    }
+
+    #[test]
     fn text_is_no_frame() {
-        let why = Frame::read(&mut &b"Traceback (most recent call last):"[..]).expect_err("text");
+        let refused =
+            |bytes: &[u8], most: u64| Frame::read(&mut &bytes[..], || most).expect_err("refused");
+        let why = refused(b"Traceback (most recent call last):", 99);
         assert!(why.contains("begins with \"Trac\""), "{why}");
-        let huge = [&16u32.to_le_bytes()[..], &(1u64 << 62).to_le_bytes()[..]].concat();
-        assert!(Frame::read(&mut &huge[..]).is_err(), "no such payload");
-        let cut = [&2u32.to_le_bytes()[..], &(1u64 << 32).to_le_bytes()[..], b"{}abc"].concat();
-        assert!(Frame::read(&mut &cut[..]).expect_err("cut").contains("ends in its middle"));
+        let long = [&2u32.to_le_bytes()[..], &9u64.to_le_bytes()[..], b"{}123456789"].concat();
+        assert!(Frame::read(&mut &long[..], || 9).is_ok());
+        let why = refused(&long, 8);
+        assert!(why.contains("9 bytes of payload, expected 8 at most"), "{why}");
+        assert!(refused(&long[..20], 9).contains("ends in its middle"));
     }
 
     proptest! {
@@ -187,12 +234,12 @@ mod tests {
         fn frames_read_back(key in "[a-z]{1,8}", number in any::<u32>(), payload in prop::collection::vec(any::<u8>(), 0..50)) {
             let frame = Frame::new(json!({key: number}), payload);
             let bytes = frame.clone().parts().concat();
-            prop_assert_eq!(Frame::read(&mut &bytes[..]), Ok(Some(frame)));
+            prop_assert_eq!(Frame::read(&mut &bytes[..], || 50), Ok(Some(frame)));
         }
 
         #[test]
         fn never_panics_on_any_bytes(bytes in prop::collection::vec(any::<u8>(), 0..80), rows in 0usize..9) {
-            if let Ok(Some(frame)) = Frame::read(&mut &bytes[..]) {
+            if let Ok(Some(frame)) = Frame::read(&mut &bytes[..], || 60) {
                 let _ = frame.predictions(rows, 3);
             }
         }

@@ -4,12 +4,13 @@
 //! that dies, hangs or talks rubbish costs its trial, and the next one gets a new process.
 
 mod frame;
+mod partner;
 mod version;
 
 use std::process::Command;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use models::{
     Classifier, Cost, Default, Domain, Features, Fit, FitContext, FitError, FittedClassifier, Kind,
@@ -17,10 +18,8 @@ use models::{
 };
 use serde_json::{Value as Json, json};
 
-use crate::process::{Process, Waited};
-use crate::record::PROCESS_DIED;
 use crate::workspace::find_upwards;
-use frame::{Frame, Reply};
+use partner::{Partner, Patience, Request};
 
 pub use version::ask as ask_version;
 
@@ -32,9 +31,6 @@ pub const NAME: &str = "runner";
 
 /// Where the harness keeps what the version command said.
 pub const FOUND_VERSION: &str = "found_version";
-
-/// Starting an interpreter and importing a library may take a while.
-const START_LIMIT: Duration = Duration::from_secs(120);
 
 /// `kind = "runner"`.
 pub static KINDS: &[Kind] = &[Kind::new(
@@ -63,7 +59,7 @@ pub static KINDS: &[Kind] = &[Kind::new(
             name: "seconds",
             domain: Domain::Float { min: 0.001, max: 1e9, open_min: false },
             default: Default::Float(3600.0),
-            doc: "how long a reply may take before the trial counts as `timeout`",
+            doc: "how long a reply may take before the trial counts as `timeout`; the experiment's limit is on all of a trial's together",
         },
         Param {
             name: FOUND_VERSION,
@@ -87,9 +83,9 @@ fn build(settings: &Settings) -> Result<Box<dyn Classifier>, SettingError> {
     let params = settings.text("params").unwrap_or("{}");
     let params = serde_json::from_str(params)
         .map_err(|error| SettingError::Conflict(format!("`params`: {error}")))?;
-    let seconds = settings.float("seconds").unwrap_or(3600.0);
-    let limit = Duration::from_secs_f64(seconds);
-    Ok(Box::new(Runner { command, params, limit: Mutex::new(limit), idle: Arc::default() }))
+    let patience = Duration::from_secs_f64(settings.float("seconds").unwrap_or(3600.0));
+    let (limits, idle) = (Mutex::default(), Arc::default());
+    Ok(Box::new(Runner { command, params, patience, limits, idle }))
 }
 
 /// A list of strings; empty if unset.
@@ -113,91 +109,89 @@ fn command(words: &[String]) -> Command {
     command
 }
 
-type Running = Process<Reply>;
-
 #[derive(Debug)]
 struct Runner {
     command: Vec<String>,
     params: Json,
-    limit: Mutex<Duration>,
+    /// How long a reply may take.
+    patience: Duration,
+    limits: Mutex<Limits>,
     /// Processes that wait for a trial: as many as ever ran side by side.
-    idle: Arc<Mutex<Vec<Running>>>,
+    idle: Idle,
+}
+
+type Idle = Arc<Mutex<Vec<Partner>>>;
+
+/// The experiment's own limits.
+#[derive(Clone, Copy, Debug, Default)]
+struct Limits {
+    trial: Option<Duration>,
+    memory_mib: Option<u64>,
 }
 
 impl Runner {
-    fn start(&self, stop: &AtomicBool) -> Result<Running, FitError> {
-        let shown = self.command.join(" ");
-        let failed = |why: String| FitError::Failed(format!("runner {shown:?}: {why}"));
-        let process = Process::start(&mut command(&self.command), frame::read_all)
-            .map_err(|error| failed(error.to_string()))?;
-        send(&process, json!({"op": "hello", "protocol": PROTOCOL}), Vec::new());
-        let (process, hello) = answer(process, START_LIMIT, stop)?;
-        match hello.header.get("protocol").and_then(Json::as_u64) {
-            Some(PROTOCOL) if hello.header.get("version").is_some_and(Json::is_string) => {
-                Ok(process)
-            }
-            Some(PROTOCOL) => Err(failed("its greeting has no version, as text".into())),
-            Some(other) => Err(failed(format!(
-                "it speaks version {other} of the runner protocol, this program version {PROTOCOL}"
-            ))),
-            None => Err(failed(format!("its greeting has no protocol: {}", hello.header))),
-        }
+    fn limits(&self) -> Limits {
+        *self.limits.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn limit(&self) -> Duration {
-        *self.limit.lock().unwrap_or_else(PoisonError::into_inner)
+    fn start(&self, stop: &AtomicBool) -> Result<Partner, FitError> {
+        Partner::start(&self.command, self.limits().memory_mib, stop)
     }
 }
 
-/// Sends a request; the payload, which may be large, is not copied.
-fn send(process: &Running, header: Json, payload: Vec<u8>) {
-    Frame::new(header, payload).parts().into_iter().for_each(|part| process.send(part));
-}
-
-/// The reply to what was just sent, with the process it came from.
-fn answer(
-    process: Running,
-    limit: Duration,
-    stop: &AtomicBool,
-) -> Result<(Running, Frame), FitError> {
-    match process.wait(Some(limit), stop) {
-        Waited::Reply(Reply::Frame(frame)) => match frame.header.get("error") {
-            // It can go on; the trial can't.
-            Some(error) => {
-                let text = error.as_str().map_or_else(|| error.to_string(), str::to_owned);
-                Err(FitError::Failed(format!("runner: {text}")))
-            }
-            None => Ok((process, frame)),
-        },
-        Waited::Reply(Reply::Rubbish(why)) => {
-            Err(FitError::Failed(format!("runner: no reply, but {why}")))
-        }
-        Waited::Stopped => Err(FitError::Stopped),
-        Waited::TimedOut => {
-            Err(FitError::TimedOut(format!("no result within {} s", limit.as_secs_f64())))
-        }
-        Waited::Gone => Err(FitError::Failed(format!("{PROCESS_DIED}: {}", process.last_words()))),
-    }
+fn rest(idle: &Idle, partner: Option<Partner>) {
+    idle.lock().unwrap_or_else(PoisonError::into_inner).extend(partner);
 }
 
 impl Classifier for Runner {
-    fn check(&self, _: Shape, _: usize) -> Result<(), FitError> {
-        let process = self.start(&AtomicBool::new(false))?;
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(process);
+    fn check(&self, _: Shape, classes: usize) -> Result<(), FitError> {
+        let partner = self.start(&AtomicBool::new(false))?;
+        partner.check(classes)?;
+        rest(&self.idle, Some(partner));
         Ok(())
     }
 
     fn set_time_limit(&self, limit: Duration) {
-        let mut own = self.limit.lock().unwrap_or_else(PoisonError::into_inner);
-        *own = limit.min(*own);
+        self.limits.lock().unwrap_or_else(PoisonError::into_inner).trial = Some(limit);
+    }
+
+    fn set_memory_limit(&self, mib: u64) {
+        self.limits.lock().unwrap_or_else(PoisonError::into_inner).memory_mib = Some(mib);
     }
 
     fn fit(&self, train: &TrainingSet<'_>, context: &FitContext<'_>) -> Result<Fit, FitError> {
         let waiting = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let process = match waiting {
-            Some(process) => process,
+        let partner = match waiting {
+            Some(partner) => partner,
             None => self.start(context.stop)?,
         };
+        let trial = self.limits().trial.map(|limit| (Instant::now(), limit));
+        let patience = Patience { reply: self.patience, trial };
+        let (partner, reply) = partner.ask(self.request(train, context), patience, context.stop);
+        let reply = match reply {
+            Ok(reply) => reply,
+            Err(error) => {
+                rest(&self.idle, partner);
+                return Err(error);
+            }
+        };
+        let cost = |(fit, fit_cpu)| Cost { fit, fit_cpu, predict: 0.0, predict_cpu: 0.0 };
+        Ok(Fit {
+            steps: reply.header.get("steps").and_then(Json::as_u64),
+            model: Box::new(Fitted {
+                partner: Mutex::new(partner),
+                idle: self.idle.clone(),
+                classes: train.classes(),
+                patience,
+                cost: Mutex::new(reply.seconds().map(cost)),
+            }),
+        })
+    }
+}
+
+impl Runner {
+    /// To learn from `train`.
+    fn request(&self, train: &TrainingSet<'_>, context: &FitContext<'_>) -> Request {
         let features = train.features();
         let shape = features.shape();
         let header = json!({
@@ -211,54 +205,52 @@ impl Classifier for Runner {
         });
         let mut payload = frame::floats(features.values());
         payload.extend(train.labels().iter().flat_map(|label| label.to_le_bytes()));
-        send(&process, header, payload);
-        let (process, reply) = answer(process, self.limit(), context.stop)?;
-        let seconds = reply.seconds();
-        Ok(Fit {
-            steps: reply.header.get("steps").and_then(Json::as_u64),
-            model: Box::new(Fitted {
-                process: Mutex::new(Some(process)),
-                idle: self.idle.clone(),
-                classes: train.classes(),
-                limit: self.limit(),
-                cost: Mutex::new(seconds.map(|(fit, fit_cpu)| Cost {
-                    fit,
-                    fit_cpu,
-                    predict: 0.0,
-                    predict_cpu: 0.0,
-                })),
-            }),
-        })
+        Request::new(header, payload)
     }
 }
 
 /// A process that has learnt. It goes back to the others when this is dropped.
 #[derive(Debug)]
 struct Fitted {
-    process: Mutex<Option<Running>>,
-    idle: Arc<Mutex<Vec<Running>>>,
+    partner: Mutex<Option<Partner>>,
+    idle: Idle,
     classes: usize,
-    limit: Duration,
+    patience: Patience,
     cost: Mutex<Option<Cost>>,
 }
 
 impl FittedClassifier for Fitted {
     fn predict(&self, features: &Features<'_>) -> Result<Predictions, FitError> {
-        let mut place = self.process.lock().unwrap_or_else(PoisonError::into_inner);
-        let process =
+        let mut place = self.partner.lock().unwrap_or_else(PoisonError::into_inner);
+        let partner =
             place.take().ok_or_else(|| FitError::Failed("runner: its process is gone".into()))?;
-        let header =
-            json!({"op": "predict", "rows": features.rows(), "columns": features.columns()});
-        send(&process, header, frame::floats(features.values()));
-        let (process, reply) = answer(process, self.limit, &AtomicBool::new(false))?;
+        let (rows, classes) = (features.rows(), self.classes);
+        let header = json!({"op": "predict", "rows": rows, "columns": features.columns()});
+        let payload = frame::floats(features.values());
+        let request = Request::for_predictions(header, payload, rows, classes);
+        let (partner, reply) = partner.ask(request, self.patience, &AtomicBool::new(false));
+        let (partner, reply) = match (partner, reply) {
+            (Some(partner), Ok(reply)) => (partner, reply),
+            (partner, reply) => {
+                *place = partner;
+                return reply.and(Err(FitError::Failed("runner: its process is gone".into())));
+            }
+        };
         if let (Some((wall, cpu)), Some(cost)) =
             (reply.seconds(), &mut *self.cost.lock().unwrap_or_else(PoisonError::into_inner))
         {
             (cost.predict, cost.predict_cpu) = (wall, cpu);
         }
-        let predictions = reply.predictions(features.rows(), self.classes)?;
-        *place = Some(process);
-        Ok(predictions)
+        let predictions =
+            partner.keeps_its_word(&reply).and_then(|()| reply.predictions(rows, classes));
+        match predictions {
+            // It broke the protocol: what it would say next is not to be trusted.
+            Err(FitError::Failed(why)) => Err(partner.misbehaved(why)),
+            other => {
+                *place = Some(partner);
+                other
+            }
+        }
     }
 
     fn cost(&self) -> Option<Cost> {
@@ -268,8 +260,7 @@ impl FittedClassifier for Fitted {
 
 impl Drop for Fitted {
     fn drop(&mut self) {
-        let process = self.process.get_mut().unwrap_or_else(PoisonError::into_inner).take();
-        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        idle.extend(process);
+        let partner = self.partner.get_mut().unwrap_or_else(PoisonError::into_inner).take();
+        rest(&self.idle, partner);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, ErrorKind, Write};
 use std::path::Path;
 
 /// Makes the files that are appended to.
@@ -22,6 +22,12 @@ pub trait Log: Write + fmt::Debug + Send {
     /// Whatever the system says; what was written since the last success may then be lost, and asking again proves
     /// nothing (the system may have dropped the pages).
     fn sync(&mut self) -> io::Result<()>;
+
+    /// Drops all but the first `length` bytes.
+    ///
+    /// # Errors
+    /// Whatever the system says.
+    fn cut(&mut self, length: u64) -> io::Result<()>;
 }
 
 /// The real one.
@@ -42,14 +48,25 @@ impl Log for File {
     fn sync(&mut self) -> io::Result<()> {
         self.sync_data()
     }
+
+    fn cut(&mut self, length: u64) -> io::Result<()> {
+        self.set_len(length)
+    }
 }
 
-/// Puts a folder's list of files on the disk, where the system knows such a thing.
+/// Puts a folder's list of files on the disk, where the system knows such a thing; some network file systems don't.
 pub(crate) fn sync_folder(folder: &Path) -> io::Result<()> {
-    if cfg!(unix) {
-        let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
-        fs::File::open(folder)?.sync_all()
-    } else {
-        Ok(())
+    if cfg!(not(unix)) {
+        return Ok(());
     }
+    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    // A folder above may be closed to us, and is then not ours to sync.
+    let opened = match fs::File::open(folder) {
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => return Ok(()),
+        opened => opened?,
+    };
+    opened.sync_all().or_else(|error| match error.kind() {
+        ErrorKind::InvalidInput | ErrorKind::Unsupported => Ok(()),
+        _ => Err(error),
+    })
 }

@@ -16,36 +16,79 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, Result};
 use crate::plan::TrialKey;
 use crate::record::{Correctness, Outcome, Record, Status, Timing};
-use crate::store::disk::{Disk, Log};
+use crate::store::disk::{Disk, Log, sync_folder};
 
 /// The first line of every journal file.
 const HEADER: &str = "bench-journal 1\n";
 
-/// At most this much finished work waits for the disk.
-const SYNC_EVERY: Duration = Duration::from_secs(1);
+/// At most this much finished work waits for the disk, and as long as it takes until somebody looks: together less than
+/// the second that FORMAT.md promises.
+const SYNC_EVERY: Duration = Duration::from_millis(700);
+const _: () = assert!(SYNC_EVERY.as_millis() + crate::sweep::IDLE_EVERY.as_millis() < 1000);
 
 /// So much of a file is read and decoded at a time.
 const BLOCK: usize = 16 << 20;
 
 /// No record is longer: a million items are a quarter of it.
-const LONGEST_LINE: usize = 1 << 20;
+pub(crate) const LONGEST_LINE: usize = 1 << 20;
 
 /// Writes this process's file of a journal folder; the file is made with the first record.
 #[derive(Debug)]
 pub(super) struct Writer {
     folder: PathBuf,
     disk: Box<dyn Disk>,
-    open: Option<(PathBuf, Box<dyn Log>)>,
+    open: Option<Open>,
     synced: Instant,
-    dirty: bool,
     /// Set by the first failure: what follows it in the file can't be trusted, so nothing may.
     broken: bool,
+}
+
+/// This process's file.
+#[derive(Debug)]
+struct Open {
+    path: PathBuf,
+    log: Box<dyn Log>,
+    /// Bytes that were written, and how many of them are on the disk for certain.
+    length: u64,
+    safe: u64,
+}
+
+impl Open {
+    fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        self.log.write_all(bytes).map_err(|error| Error::io(&self.path, error))?;
+        self.length += bytes.len() as u64;
+        Ok(())
+    }
+
+    /// Puts what was written on the disk. If that fails, the rest is cut off: it may be in the system's memory alone, from
+    /// where it reads back well until it is gone.
+    fn sync(&mut self) -> Result<()> {
+        let Err(error) = self.log.sync() else {
+            self.safe = self.length;
+            return Ok(());
+        };
+        let what = match self.log.cut(self.safe) {
+            Ok(()) => {
+                format!("{error}; what was not on the disk was cut off, its trials run again")
+            }
+            Err(_) if fs::rename(&self.path, self.path.with_extension("suspect")).is_ok() => {
+                format!("{error}; the file was set aside as .suspect, its trials run again")
+            }
+            Err(_) => format!("{error}; remove the file, it can't be trusted"),
+        };
+        Err(Error::io(&self.path, what))
+    }
 }
 
 impl Writer {
     /// A writer for the journal at `folder`.
     pub(super) fn new(folder: PathBuf, disk: Box<dyn Disk>) -> Self {
-        Writer { folder, disk, open: None, synced: Instant::now(), dirty: false, broken: false }
+        Writer { folder, disk, open: None, synced: Instant::now(), broken: false }
+    }
+
+    /// The file, once there is one.
+    pub(super) fn path(&self) -> Option<&Path> {
+        self.open.as_ref().map(|open| &*open.path)
     }
 
     /// Appends one record.
@@ -58,10 +101,7 @@ impl Writer {
             if writer.open.is_none() {
                 writer.open = Some(create(&writer.folder, &*writer.disk)?);
             }
-            let Some((path, log)) = &mut writer.open else { return Ok(()) };
-            log.write_all(line.as_bytes()).map_err(|error| Error::io(path, error))?;
-            writer.dirty = true;
-            Ok(())
+            writer.open.as_mut().map_or(Ok(()), |open| open.write(line.as_bytes()))
         })?;
         self.sync_if_due()
     }
@@ -80,9 +120,8 @@ impl Writer {
     /// [`Error::Io`]; then the file is not to be trusted beyond the last successful call, and writing has ended.
     pub(super) fn sync(&mut self) -> Result<()> {
         self.guarded(|writer| {
-            if let (Some((path, log)), true) = (&mut writer.open, writer.dirty) {
-                log.sync().map_err(|error| Error::io(path, error))?;
-                writer.dirty = false;
+            if let Some(open) = writer.open.as_mut().filter(|open| open.safe < open.length) {
+                open.sync()?;
             }
             writer.synced = Instant::now();
             Ok(())
@@ -100,20 +139,48 @@ impl Writer {
 }
 
 /// A new file in `folder`, under the first free number.
-fn create(folder: &Path, disk: &dyn Disk) -> Result<(PathBuf, Box<dyn Log>)> {
+fn create(folder: &Path, disk: &dyn Disk) -> Result<Open> {
     fs::create_dir_all(folder).map_err(|error| Error::io(folder, error))?;
+    // The folder's own entry, without which its files can't be found after a power cut.
+    for above in folder.ancestors().skip(1).take(2) {
+        sync_folder(above).map_err(|error| Error::io(above, error))?;
+    }
     let mut number = 0;
     loop {
         let path = folder.join(format!("{number:05}.log"));
         match disk.create_new(&path) {
-            Ok(mut log) => {
-                log.write_all(HEADER.as_bytes()).map_err(|error| Error::io(&path, error))?;
-                return Ok((path, log));
+            Ok(log) => {
+                let mut open = Open { path, log, length: 0, safe: 0 };
+                open.write(HEADER.as_bytes())?;
+                return Ok(open);
             }
             Err(error) if error.kind() == ErrorKind::AlreadyExists => number += 1,
             Err(error) => return Err(Error::io(&path, error)),
         }
     }
+}
+
+/// The files of the journal at `folder` with their lengths, in the order of their names.
+///
+/// # Errors
+/// [`Error::Io`] if the folder can't be read.
+pub(super) fn files(folder: &Path) -> Result<Vec<(PathBuf, u64)>> {
+    let listed = || {
+        let mut found = Vec::new();
+        for entry in fs::read_dir(folder)? {
+            let path = entry?.path();
+            if path.extension().is_some_and(|ending| ending == "log") {
+                let length = fs::metadata(&path)?.len();
+                found.push((path, length));
+            }
+        }
+        found.sort();
+        Ok(found)
+    };
+    listed().or_else(|error: std::io::Error| match error.kind() {
+        ErrorKind::NotFound => Ok(Vec::new()),
+        _ => Err(Error::io(folder, error)),
+    })
 }
 
 /// Reads all files of the journal at `folder`, in the order of their names, and hands each record with its id and the
@@ -125,14 +192,7 @@ pub(super) fn read(
     folder: &Path,
     mut keep: impl FnMut(&Path, &str, Record) -> Result<()>,
 ) -> Result<()> {
-    let mut paths: Vec<PathBuf> = match fs::read_dir(folder) {
-        Ok(entries) => entries.flatten().map(|entry| entry.path()).collect(),
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(Error::io(folder, error)),
-    };
-    paths.retain(|path| path.extension().is_some_and(|ending| ending == "log"));
-    paths.sort();
-    for path in paths {
+    for (path, _) in files(folder)? {
         let mut file = File::open(&path).map_err(|error| Error::io(&path, error))?;
         read_file(&mut file, BLOCK, |id, record| keep(&path, id, record)).map_err(
             |why| match why {

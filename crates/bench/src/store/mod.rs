@@ -5,6 +5,8 @@
 //! and says whether the numbers came out the same; tables of trials that were not asked for stay as they are.
 
 mod disk;
+mod guard;
+mod join;
 mod journal;
 mod lock;
 mod locked_model;
@@ -24,7 +26,9 @@ use crate::sweep::Sink;
 
 pub(crate) use disk::sync_folder;
 pub use disk::{Disk, FileSystem, Log};
-pub(crate) use journal::{decode, encode};
+pub use guard::Guard;
+pub use join::Joined;
+pub(crate) use journal::{LONGEST_LINE, decode, encode};
 pub use lock::{FORMAT, LOCK_FILE, Lock, LockedDataset, LockedProtocol, TrialIds};
 pub use locked_model::LockedModel;
 pub(crate) use locked_model::{SET, TUNE};
@@ -44,15 +48,21 @@ pub struct Store {
     /// What was appended since the folder was opened.
     fresh: BTreeSet<TrialKey>,
     writer: journal::Writer,
+    /// The journal's files and their lengths as they were read.
+    seen: Vec<(PathBuf, u64)>,
+    /// What this process runs on, to be kept beside its journal.
+    machine: Option<String>,
 }
 
 /// What a publication found when it wrote trials that it ran over older tables.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Published {
     /// Trials whose outcome was in the tables before, and is the same now.
     pub reproduced: usize,
     /// Trials whose outcome was another before.
     pub changed: Vec<TrialKey>,
+    /// While it lives, no other process opens or writes the folder: for what is derived from the tables.
+    pub guard: Guard,
 }
 
 impl Store {
@@ -71,6 +81,7 @@ impl Store {
     /// As [`Store::open`].
     pub fn open_on(folder: &Path, lock: &Lock, disk: Box<dyn Disk>) -> Result<Store> {
         files::check_writable(folder)?;
+        let _guard = Guard::take(folder)?;
         let lock = match Lock::read(folder)? {
             Some(there) => there.join(lock).map_err(|difference| {
                 Error::input(format!(
@@ -80,69 +91,50 @@ impl Store {
             })?,
             None => lock.clone(),
         };
-        let ids = lock.trial_ids();
-        let records = read_journal(folder, &lock, &ids)?;
-        // The journal has the last word; what else the tables hold is compared with, and written again.
-        let tables = if records.len() < lock.planned() {
-            read_tables(folder, &lock, |key| !records.contains_key(key))?
-        } else {
-            BTreeMap::new()
-        };
-        let store = Store {
+        let journal = folder.join("journal");
+        let mut store = Store {
             folder: folder.to_owned(),
-            records,
-            ids,
-            tables,
+            ids: lock.trial_ids(),
+            records: BTreeMap::new(),
+            tables: BTreeMap::new(),
             fresh: BTreeSet::new(),
-            writer: journal::Writer::new(folder.join("journal"), disk),
+            writer: journal::Writer::new(journal, disk),
+            seen: Vec::new(),
+            machine: None,
             lock,
         };
+        store.read()?;
         // Written before the first trial, so that whatever the journal comes to hold, its settings are beside it.
         store.write_lock()?;
         Ok(store)
     }
 
-    /// Joins the results of `folders` in `target`, which may be one of them: what `target`'s journal lacks is added
-    /// to it.
-    ///
-    /// # Errors
-    /// [`Error::Input`] if two folders are of different settings, or hold different outcomes of one trial.
-    pub fn join(target: &Path, folders: &[PathBuf]) -> Result<Store> {
-        let mut joined: Option<Lock> = None;
-        let mut others: BTreeMap<TrialKey, Record> = BTreeMap::new();
-        for folder in folders {
-            let lock = require_lock(folder)?;
-            let ids = lock.trial_ids();
-            let records = read_journal(folder, &lock, &ids)?;
-            let tables = read_tables(folder, &lock, |key| !records.contains_key(key))?;
-            let lock = match &joined {
-                Some(there) => there.join(&lock).map_err(|difference| {
-                    Error::input(format!(
-                        "{} is of other settings than the folders before it: {difference}",
-                        folder.display()
-                    ))
-                })?,
-                None => lock,
-            };
-            for record in tables.into_values().chain(records.into_values()) {
-                add(&mut others, record, |name| lock.is_reproducible(name)).map_err(|key| {
-                    Error::input(format!(
-                        "{}: the trial {key} has another outcome there than in a folder before it",
-                        folder.display()
-                    ))
-                })?;
-            }
-            joined = Some(lock);
+    /// Reads journal and tables; only while guarded.
+    fn read(&mut self) -> Result<()> {
+        self.seen = journal::files(&self.folder.join("journal"))?;
+        self.records = read_journal(&self.folder, &self.lock, &self.ids)?;
+        // The journal has the last word; what else the tables hold is compared with, and written again.
+        self.tables = if self.records.len() < self.lock.planned() {
+            read_tables(&self.folder, &self.lock, |key| !self.records.contains_key(key))?
+        } else {
+            BTreeMap::new()
+        };
+        Ok(())
+    }
+
+    /// Reads again if another process has written since; only while guarded.
+    fn catch_up(&mut self) -> Result<()> {
+        let own = self.writer.path();
+        let others = |files: &[(PathBuf, u64)]| -> Vec<(PathBuf, u64)> {
+            files.iter().filter(|(path, _)| Some(&**path) != own).cloned().collect()
+        };
+        let there = journal::files(&self.folder.join("journal"))?;
+        if others(&there) != others(&self.seen) {
+            self.lock = require_lock(&self.folder)?;
+            self.ids = self.lock.trial_ids();
+            self.read()?;
         }
-        let Some(lock) = joined else { return Err(Error::input("no results to join")) };
-        let mut store = Store::open(target, &lock)?;
-        for record in others.into_values() {
-            if store.get(&record.key).is_none_or(|own| own.outcome != record.outcome) {
-                store.append(record)?;
-            }
-        }
-        store.sync()?;
-        Ok(store)
+        Ok(())
     }
 
     fn write_lock(&self) -> Result<()> {
@@ -187,7 +179,11 @@ impl Store {
         let id = self.ids.id(&record.key).ok_or_else(|| {
             Error::input(format!("{}: its model is not in {LOCK_FILE}", record.key))
         })?;
+        let first = self.writer.path().is_none();
         self.writer.append(&id, &record)?;
+        if first {
+            self.write_machine()?;
+        }
         self.fresh.insert(record.key.clone());
         self.records.insert(record.key.clone(), record);
         Ok(())
@@ -201,15 +197,53 @@ impl Store {
         self.writer.sync()
     }
 
-    /// Writes the tables: everything in the journal, and what older tables hold besides, in plan order. `items` are
-    /// the held-out items of the splits that ran.
+    /// What this process runs on, as text in TOML: kept beside the journal that it writes, once it writes one.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn set_machine(&mut self, text: String) -> Result<()> {
+        self.machine = Some(text);
+        self.write_machine()
+    }
+
+    fn write_machine(&self) -> Result<()> {
+        match (self.writer.path(), &self.machine) {
+            (Some(log), Some(text)) => {
+                files::write_whole(&log.with_extension("toml"), text.as_bytes())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// True if this process has computed anything.
+    pub fn has_fresh(&self) -> bool {
+        !self.fresh.is_empty()
+    }
+
+    /// True if every record of the tables-to-be comes from a journal file with a machine beside it.
+    pub fn is_known_where(&self) -> bool {
+        self.tables.keys().all(|key| self.records.contains_key(key))
+            && self.seen.iter().all(|(log, _)| log.with_extension("toml").is_file())
+    }
+
+    /// Waits until no other process opens or writes the folder.
+    ///
+    /// # Errors
+    /// If the user interrupts the wait.
+    pub fn guard(&self) -> Result<Guard> {
+        Guard::take(&self.folder)
+    }
+
+    /// Writes the tables: everything in the journal, what others have added to it meanwhile too, and what older tables
+    /// hold besides, in plan order. `items` are the held-out items of the splits that ran.
     ///
     /// # Errors
     /// [`Error::Io`].
     pub fn publish(&mut self, items: Items) -> Result<Published> {
         self.sync()?;
+        let guard = self.guard()?;
         files::remove_unfinished(&self.folder);
-        let mut published = Published::default();
+        let mut published = Published { reproduced: 0, changed: Vec::new(), guard };
         for key in &self.fresh {
             match (self.tables.get(key), self.records.get(key)) {
                 (Some(old), Some(new)) if new.outcome == old.outcome => published.reproduced += 1,
@@ -217,8 +251,15 @@ impl Store {
                 _ => {}
             }
         }
+        self.catch_up()?;
+        // Splits that only older tables know stay known.
+        let mut all_items = tables::read_items(&self.folder)?;
+        all_items.extend(items);
+        // What another process has computed on splits that only it knows waits for that one to publish.
+        let known = |key: &TrialKey| all_items.contains_key(&(key.repeat, key.fold));
         let mut all: BTreeMap<&TrialKey, &Record> = self.tables.iter().collect();
         all.extend(self.records.iter());
+        all.retain(|key, _| known(key));
         for model in &self.lock.models {
             let of_model: Vec<&Record> =
                 all.iter().filter(|(key, _)| key.model == model.name).map(|(_, r)| *r).collect();
@@ -226,9 +267,6 @@ impl Store {
                 tables::write_model(&self.folder, &model.name, &of_model)?;
             }
         }
-        // Splits that only older tables know stay known.
-        let mut all_items = tables::read_items(&self.folder)?;
-        all_items.extend(items);
         tables::write_items(&self.folder, &all_items)?;
         Ok(published)
     }
@@ -274,26 +312,49 @@ impl Results {
     /// # Errors
     /// [`Error::Input`] if it is no results folder, [`Error::Io`] naming a damaged file.
     pub fn read(folder: &Path) -> Result<Results> {
-        let lock = require_lock(folder)?;
-        let records = read_tables(folder, &lock, |_| true)?;
-        let scored = |name: &str| records.keys().any(|key| key.model == name);
-        let lost = lock.models.iter().find(|model| !scored(&model.name));
-        if let Some(model) = lost.filter(|_| !records.is_empty()) {
-            return Err(Error::input(format!(
-                "{} has no scores of {:?}, which {LOCK_FILE} lists: \
+        let (results, lost) = Results::read_so_far(folder)?;
+        match lost.first() {
+            Some(model) => Err(Error::input(format!(
+                "{} has no scores of {model:?}, which {LOCK_FILE} lists: \
                  run `bench sweep` again, or bring the files back",
-                folder.display(),
-                model.name
-            )));
+                folder.display()
+            ))),
+            None => Ok(results),
         }
+    }
+
+    /// As [`Results::read`], without the models that have no scores, which another process may be computing; their names
+    /// come back, too.
+    ///
+    /// # Errors
+    /// As [`Results::read`].
+    pub fn read_so_far(folder: &Path) -> Result<(Results, Vec<String>)> {
+        let mut lock = require_lock(folder)?;
+        let records = read_tables(folder, &lock, |_| true)?;
         if records.is_empty() {
             return Err(Error::input(format!(
                 "{} holds no finished sweep: run `bench sweep` to its end first",
                 folder.display()
             )));
         }
-        Ok(Results { records, items: tables::read_items(folder)?, lock })
+        let scored = |model: &LockedModel| {
+            let first = TrialKey { model: (&*model.name).into(), n: 0, repeat: 0, fold: 0 };
+            records.range(first..).next().is_some_and(|(key, _)| key.model == model.name)
+        };
+        let (there, lost): (Vec<_>, Vec<_>) = lock.models.into_iter().partition(scored);
+        lock.models = there;
+        let lost = lost.into_iter().map(|model| model.name).collect();
+        Ok((Results { records, items: tables::read_items(folder)?, lock }, lost))
     }
+}
+
+/// The journal's files in a results folder, in the order of their names.
+///
+/// # Errors
+/// [`Error::Io`] if the folder can't be read.
+pub(crate) fn journal_files(folder: &Path) -> Result<Vec<PathBuf>> {
+    let files = journal::files(&folder.join("journal"))?;
+    Ok(files.into_iter().map(|(path, _)| path).collect())
 }
 
 fn require_lock(folder: &Path) -> Result<Lock> {
@@ -305,7 +366,8 @@ fn require_lock(folder: &Path) -> Result<Lock> {
     })
 }
 
-/// The tables' records, of the trials that `wanted` says; all are checked.
+/// The tables' records of the trials that `wanted` says. Only these are checked: a kill while tables are written leaves
+/// some of them older than others, but only in trials that the journal has.
 fn read_tables(
     folder: &Path,
     lock: &Lock,
@@ -314,11 +376,7 @@ fn read_tables(
     let by_model: Vec<Vec<Record>> = lock
         .models
         .par_iter()
-        .map(|model| {
-            let mut records = tables::read_model(folder, &model.name, lock.seed)?;
-            records.retain(|record| wanted(&record.key));
-            Ok(records)
-        })
+        .map(|model| tables::read_model(folder, &model.name, lock.seed, &wanted))
         .collect::<Result<_>>()?;
     Ok(by_model.into_iter().flatten().map(|record| (record.key.clone(), record)).collect())
 }

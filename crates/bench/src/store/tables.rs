@@ -124,22 +124,31 @@ pub(super) fn read_items(folder: &Path) -> Result<Items> {
     Ok(items)
 }
 
-/// Reads the records of one model from its files, checking them against each other and against the experiment's `seed`;
-/// empty if it has none.
+/// Reads those records of one model from its files that are `wanted`, checking them against each other and against the
+/// experiment's `seed`; empty if it has none.
 ///
 /// # Errors
 /// [`Error::Io`] naming the file and what is wrong in it.
-pub(super) fn read_model(folder: &Path, model: &str, seed: u64) -> Result<Vec<Record>> {
+pub(super) fn read_model(
+    folder: &Path,
+    model: &str,
+    seed: u64,
+    wanted: impl Fn(&TrialKey) -> bool,
+) -> Result<Vec<Record>> {
     let [scores, timings, predictions] = paths(folder, model);
     let model = ModelName::from(model);
     let key = |n, repeat, fold| TrialKey { model: model.clone(), n, repeat, fold };
     let timed = read_plain::<TimingRow>(&timings)?.unwrap_or_default();
     let bits = read_gzip::<PredictionRow>(&predictions)?.unwrap_or_default();
     // All three are in plan order, and the other two have rows for some of the scores: they are walked together.
-    let (mut timed, mut bits) = (timed.into_iter().peekable(), bits.into_iter().peekable());
+    let mut timed = timed.into_iter().filter(|t| wanted(&key(t.n, t.repeat, t.fold))).peekable();
+    let mut bits = bits.into_iter().filter(|b| wanted(&key(b.n, b.repeat, b.fold))).peekable();
     let mut records = Vec::new();
     for row in read_scores(&scores)? {
         let key = key(row.n, row.repeat, row.fold);
+        if !wanted(&key) {
+            continue;
+        }
         let place = (row.n, row.repeat, row.fold);
         let timing = timed.next_if(|t| (t.n, t.repeat, t.fold) == place).map(|t| timing(&t));
         if bits.peek().is_some_and(|b| (b.n, b.repeat, b.fold) < place) {
@@ -352,7 +361,7 @@ mod tests {
             })
             .collect();
         write_model(folder, "net", &records.iter().collect::<Vec<_>>()).expect("written");
-        assert_eq!(read_model(folder, "net", 7).expect("sound"), records);
+        assert_eq!(read_model(folder, "net", 7, |_| true).expect("sound"), records);
         paths(folder, "net").map(|path| std::fs::read(path).expect("a table"))
     }
 
@@ -367,13 +376,13 @@ mod tests {
         ) {
             let folder = tempfile::tempdir().expect("a folder");
             let before = sound(folder.path());
-            let whole = read_model(folder.path(), "net", 7).expect("sound");
+            let whole = read_model(folder.path(), "net", 7, |_| true).expect("sound");
             let mut damaged = before[table].clone();
             let at = at.index(damaged.len());
             damaged.splice(at..(at + with.len().max(1)).min(damaged.len()), with);
             std::fs::write(&paths(folder.path(), "net")[table], &damaged).expect("damaged");
             // What the scores' row itself bears out (a loss, steps) can't be found here: `bench verify` runs trials again.
-            if let Ok(read) = read_model(folder.path(), "net", 7) {
+            if let Ok(read) = read_model(folder.path(), "net", 7, |_| true) {
                 for record in read {
                     let twin = whole.iter().find(|r| r.key == record.key);
                     prop_assert!(twin.is_some_and(|t| t.outcome.correct == record.outcome.correct

@@ -2,9 +2,11 @@
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses its part")]
 
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::atomic::Ordering;
+use std::sync::{Mutex, PoisonError};
 
 use bench::data::Dataset;
 use bench::experiment::{
@@ -87,6 +89,7 @@ mock!(DIVERGES, "diverges", Behaviour::Diverges);
 mock!(MISCOUNTS, "miscounts", Behaviour::Miscounts);
 mock!(INVENTS, "invents", Behaviour::InventsLabels);
 mock!(STOPS, "stops", Behaviour::AsksToStop);
+mock!(DEEP, "deep", Behaviour::RecursesDeeply);
 
 #[derive(Clone, Copy, Debug)]
 pub enum Behaviour {
@@ -100,6 +103,13 @@ pub enum Behaviour {
     InventsLabels,
     /// Sets the stop flag, as an interrupt would while it runs, and honours it.
     AsksToStop,
+    /// Needs 5 MiB of stack.
+    RecursesDeeply,
+}
+
+fn recurse(left: usize) -> u8 {
+    let frame = std::hint::black_box([left as u8; 1024]);
+    if left == 0 { frame[7] } else { recurse(left - 1).wrapping_add(frame[9]) }
 }
 
 #[derive(Debug)]
@@ -110,6 +120,7 @@ impl Classifier for Mock {
         match self.0 {
             Behaviour::Panics if train.rows() == 4 => panic!("four is too many"),
             Behaviour::Diverges => return Err(FitError::Diverged("loss is inf at step 3".into())),
+            Behaviour::RecursesDeeply => drop(std::hint::black_box(recurse(5 << 10))),
             Behaviour::AsksToStop => context.stop.store(true, Ordering::Relaxed),
             _ => {}
         }
@@ -247,7 +258,40 @@ impl Study {
     }
 }
 
+/// The number of journal files in a results folder.
+pub fn journals(results: &Path) -> usize {
+    let entries = fs::read_dir(results.join("journal")).expect("a journal").flatten();
+    entries.filter(|entry| entry.path().extension().is_some_and(|e| e == "log")).count()
+}
+
 /// A text file that must be there.
 pub fn read(path: &Path) -> String {
     fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// A program of `examples/`, built if it is missing or older than the binary: `cargo test --test NAME` alone builds none.
+pub fn example(name: &str) -> PathBuf {
+    // One build at a time; cargo's own lock would do, but says so.
+    static BUILDING: Mutex<()> = Mutex::new(());
+    let _building = BUILDING.lock().unwrap_or_else(PoisonError::into_inner);
+    let binary = Path::new(env!("CARGO_BIN_EXE_bench"));
+    let folder = binary.parent().expect("a folder");
+    let program = folder.join("examples").join(format!("{name}{}", std::env::consts::EXE_SUFFIX));
+    let built = |path: &Path| fs::metadata(path).and_then(|m| m.modified()).ok();
+    if built(&program) < built(binary) {
+        let mut cargo = Command::new(env!("CARGO"));
+        cargo.args(["build", "--quiet", "--locked", "-p", "bench", "--example", name]);
+        cargo.arg("--target-dir").arg(folder.parent().expect("a target folder"));
+        if folder.ends_with("release") {
+            cargo.arg("--release");
+        }
+        let ended = cargo.current_dir(root()).status().expect("cargo runs");
+        assert!(ended.success(), "the example {name} does not build");
+    }
+    program
+}
+
+/// Says that a test, or a part of it, was not done, whatever the test harness hides.
+pub fn skipped(why: &str) {
+    let _ = writeln!(std::io::stderr(), "SKIPPED: {why}");
 }
