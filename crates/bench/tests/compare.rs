@@ -146,7 +146,7 @@ fn the_four_verdicts() {
     let verdict = |a, b| at(&comparison.against(a, b).expect("a pair"), 10).verdict;
     assert_eq!(verdict(0, 1), Verdict::ABetter);
     assert_eq!(verdict(1, 0), Verdict::BBetter, "the same from the other side");
-    assert_eq!(verdict(0, 2), Verdict::Equivalent, "identical: no variation, no difference");
+    assert_eq!(verdict(0, 2), Verdict::Undecided, "identical on 400 items, which are too few");
     assert_eq!(verdict(0, 4), Verdict::Undecided, "equal on average, on other items");
     let pair = comparison.against(0, 1).expect("a pair");
     let finding = at(&pair, 10);
@@ -159,7 +159,18 @@ fn the_four_verdicts() {
     );
     let identical = comparison.against(0, 2).expect("a pair");
     assert_eq!((at(&identical, 10).p, at(&identical, 10).regions), (Some(1.0), None));
-    assert!(words::reason(at(&identical, 10), &comparison.options).contains("no variation"));
+    // 1 - .025^(1/400): they may differ on .9 of 100 items, which is more than half a point and less than a point.
+    let band = at(&identical, 10).band;
+    assert!((band.hi - 0.009_18).abs() < 1e-5 && band.lo == -band.hi, "{band:?}");
+    let reason = words::reason(at(&identical, 10), &comparison.options);
+    assert!(reason.contains("agreed on all 400 items, which are too few"), "{reason}");
+    assert_eq!(identical.whole(Scope::Population).map(|f| f.band), Some(band));
+    let wide = Options { rope: 0.01, ..Options::default() };
+    let wide = Comparison::new(&results(&models, &[10, 20]), &wide).expect("a comparison");
+    let found = wide.against(0, 2).expect("a pair");
+    assert_eq!(at(&found, 10).verdict, Verdict::Equivalent);
+    let reason = words::reason(at(&found, 10), &wide.options);
+    assert!(reason.contains("agreed on all 400 items, so that they differ on less"), "{reason}");
     // The whole curve, over both sizes.
     assert_eq!(pair.whole(Scope::Population).map(|f| f.verdict), Some(Verdict::ABetter));
     assert_eq!(pair.whole(Scope::TestSet).map(|f| f.verdict), Some(Verdict::ABetter));
@@ -193,6 +204,17 @@ fn overtaking_has_an_interval_and_noise_has_none() {
     assert!(!from_the_other_side.a_overtakes);
     let noise = comparison.against(2, 3).expect("a pair");
     assert!(noise.crossing.is_none_or(|c| !c.reliable), "equal models don't cross reliably");
+    for crossing in comparison.pairs.iter().filter_map(|pair| pair.crossing.as_ref()) {
+        assert!(crossing.interval.contains(crossing.n), "n* outside its interval: {crossing:?}");
+    }
+    // What counts as reliable does not follow the level of bands and intervals.
+    let loose = Options { level: 0.5, ..Options::default() };
+    let models: [(&str, Rule); 2] = [("good", good), ("rival", rival)];
+    let loose = Comparison::new(&results(&models, &[10, 20, 40, 80]), &loose).expect("compared");
+    for crossing in loose.pairs.iter().filter_map(|pair| pair.crossing.as_ref()) {
+        assert_eq!(crossing.reliable, crossing.share >= 0.95, "{crossing:?}");
+        assert!(!crossing.reliable && crossing.interval.contains(crossing.n), "{crossing:?}");
+    }
     let text = words::about_pair(&comparison, &comparison.against(0, 1).expect("a pair")).join(" ");
     assert!(text.contains("climber overtakes steady at about n = "), "{text}");
 }
@@ -201,8 +223,10 @@ fn overtaking_has_an_interval_and_noise_has_none() {
 fn examples_needed_are_counted_and_censored() {
     let results =
         results(&[("climber", climber), ("steady", steady), ("good", good)], &[10, 20, 40, 80]);
-    let options = Options { targets: Some(vec![0.85]), ..Options::default() };
+    // Each target counts once, in order, however they are given.
+    let options = Options { targets: Some(vec![0.999, 0.85, 0.999]), ..Options::default() };
     let comparison = Comparison::new(&results, &options).expect("a comparison");
+    assert_eq!((comparison.targets.as_slice(), comparison.needed.len()), (&[0.85, 0.999][..], 2));
     let reached = |model: usize| comparison.needed[0][model].reached.expect("scores");
     // .8 at 40 and .9 at 80: half an octave, 56.6.
     let Reached::At(n) = reached(0) else { panic!("{:?}", reached(0)) };
@@ -252,6 +276,14 @@ fn models_of_another_folder_pair_if_the_splits_are_the_same() {
     let comparison = compare(&joined);
     assert_eq!(comparison.models, ["good", "poor", "good@second", "steady"]);
     assert_eq!(at(&comparison.against(1, 2).expect("a pair"), 10).verdict, Verdict::BBetter);
+    // A label that the other folder has already is not given to a second model of it, nor one of here taken.
+    let models: [(&str, Rule); 2] = [("good", rival), ("good@second", poor)];
+    let twice = join(here(), results(&models, &[10, 20]), "second").expect("the same splits");
+    assert_eq!(compare(&twice).models, ["good", "poor", "good@second@second", "good@second"]);
+    let models: [(&str, Rule); 2] = [("good", rival), ("good@second", poor)];
+    let both = join(results(&models, &[10, 20]), results(&models, &[10, 20]), "second");
+    let names = compare(&both.expect("the same splits")).models;
+    assert_eq!(names[2..], ["good@second@second", "good@second@second@second"]);
 
     type Change = fn(&mut Results);
     let refused = |change: Change| {

@@ -2,7 +2,7 @@
 //!
 //! After Agarwal et al., "Deep Reinforcement Learning at the Edge of the Statistical Precipice", NeurIPS 2021 (package
 //! rliable), and Bouthillier et al., "Accounting for Variance in Machine Learning Benchmarks", MLSys 2021. A score
-//! matrix is `scores[run][task]`, the same tasks in every run.
+//! matrix is `scores[run][task]`, the same tasks in every run. Intervals: [`crate::stratified`].
 
 use crate::dist::normal_quantile;
 use crate::error::{Error, Result, check_count, check_finite, check_lengths};
@@ -102,6 +102,20 @@ pub fn probability_of_outperforming(a: &[f64], b: &[f64]) -> Result<f64> {
     Ok(twice as f64 / (2 * a.len()) as f64)
 }
 
+/// [`probability_of_outperforming`] with pairs of runs on several tasks, averaged over the tasks.
+///
+/// # Errors
+/// If a matrix is empty or ragged, the numbers of runs or tasks differ, or a value is not finite.
+pub fn paired_probability_of_outperforming<Row: AsRef<[f64]>>(a: &[Row], b: &[Row]) -> Result<f64> {
+    let tasks = task_count(a)?;
+    check_lengths("tasks", tasks, task_count(b)?)?;
+    check_lengths("paired runs", a.len(), b.len())?;
+    let pairs = a.iter().zip(b).map(|(a, b)| (a.as_ref(), b.as_ref()));
+    let twice: u64 =
+        pairs.flat_map(|(a, b)| a.iter().zip(b)).map(|(a, b)| wins_twice(*a, *b)).sum();
+    Ok(twice as f64 / (2 * a.len() * tasks) as f64)
+}
+
 /// The number of pairs needed to find P(A > B) > 1/2 at one-sided level `alpha` with power 1 - `beta` if it is
 /// `gamma`: (z_{1-α} + z_{1-β})² / (6 (γ - 1/2)²) (Noether, JASA 82, 1987, as used by Bouthillier et al. 2021).
 /// Round up.
@@ -127,7 +141,7 @@ fn wins_twice(x: f64, y: f64) -> u64 {
 }
 
 /// The number of tasks, once the matrix is checked.
-fn task_count<Row: AsRef<[f64]>>(scores: &[Row]) -> Result<usize> {
+pub(crate) fn task_count<Row: AsRef<[f64]>>(scores: &[Row]) -> Result<usize> {
     check_count("runs", scores.len(), 1)?;
     let tasks = scores[0].as_ref().len();
     check_count("tasks", tasks, 1)?;
@@ -148,6 +162,8 @@ mod tests {
         assert_eq!(interquartile_mean(&[8.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 70.0]), Ok(4.5));
         assert_eq!(probability_of_outperforming(&[1.0, 2.0], &[1.0, 1.0]), Ok(0.75));
         assert_eq!(probability_of_improvement(&[[1.0], [2.0]], &[[1.0], [3.0]]), Ok(0.375));
+        let (a, b) = ([[1.0, 2.0], [2.0, 2.0]], [[1.0, 3.0], [1.0, 1.0]]);
+        assert_eq!(paired_probability_of_outperforming(&a, &b), Ok(0.625));
     }
 
     #[test]

@@ -7,7 +7,7 @@
 
 use crate::dist::{normal_quantile, normal_sf, t_sf, t_upper};
 use crate::error::{Error, Result, check_count, check_finite, check_lengths, check_level};
-use crate::estimate::{Estimate, Interval};
+use crate::estimate::{Estimate, Interval, LEAST_DF};
 use crate::quantile::mean_and_variance;
 
 /// The bootstrap distribution of the largest |t| over the sizes.
@@ -50,7 +50,8 @@ impl MaxT {
         Ok(MaxT { standard_errors, maxima })
     }
 
-    /// The critical value: the ⌈level (B + 1)⌉-th smallest maximum.
+    /// The critical value: the ⌈level (B + 1)⌉-th smallest maximum, and at least the normal quantile of a single size,
+    /// below which replicates fall by chance, or where no size varies.
     ///
     /// # Errors
     /// If the level is not in (0, 1), or beyond what B replicates can show (B >= 19 for 0.95).
@@ -64,7 +65,7 @@ impl MaxT {
                 "{count} bootstrap replicates cannot show level {level}: draw more"
             )));
         }
-        Ok(self.maxima[rank.max(1) - 1])
+        Ok(self.maxima[rank.max(1) - 1].max(normal_quantile(0.5 + level / 2.0)))
     }
 
     /// The plug-in band: estimate ± critical value · standard error at each size.
@@ -86,7 +87,7 @@ impl MaxT {
 
     /// The band for estimates whose variances have few degrees of freedom, as those of [`crate::crossed`] and
     /// [`crate::unbalanced`] have: estimate ± t · standard error, where t is as far out in Student's distribution with
-    /// the estimate's degrees of freedom (at least 1) as the critical value is in the normal's.
+    /// the estimate's degrees of freedom (at least [`LEAST_DF`]) as the critical value is in the normal's.
     ///
     /// The replicates say how the sizes go together, but not how poorly ten training draws determine a variance: with
     /// the critical value itself, a nominal 95 % band held in 92 % of simulated studies (`tests/simulation/band.rs`).
@@ -97,7 +98,7 @@ impl MaxT {
         check_lengths("estimates", self.standard_errors.len(), estimates.len())?;
         let tail = normal_sf(self.critical(level)?);
         let interval = |e: &Estimate| {
-            let half = t_upper(tail, e.df.max(1.0)) * e.standard_error();
+            let half = t_upper(tail, e.df.max(LEAST_DF)) * e.standard_error();
             Interval::around(e.value, half)
         };
         Ok(estimates.iter().map(interval).collect())
@@ -109,7 +110,7 @@ impl MaxT {
     /// If the lengths differ.
     pub fn adjusted_p_of(&self, estimates: &[Estimate]) -> Result<Vec<Option<f64>>> {
         let equivalent = |e: &Estimate| match e.t(0.0) {
-            Some(t) => (-normal_quantile(t_sf(t.abs(), e.df.max(1.0))), 1.0),
+            Some(t) => (-normal_quantile(t_sf(t.abs(), e.df.max(LEAST_DF))), 1.0),
             None => (e.value, 0.0),
         };
         let (values, errors): (Vec<f64>, Vec<f64>) = estimates.iter().map(equivalent).unzip();
@@ -168,6 +169,13 @@ mod tests {
         assert_eq!(Ok(vec![Some(p(f64::INFINITY))]), m.adjusted_p(&[1.9], &[1.0]));
         let still = Estimate { value: 0.1, variance: 0.0, df: 5.0 };
         assert_eq!(m.adjusted_p_of(&[still]), Ok(vec![None]));
+    }
+
+    #[test]
+    fn a_band_is_no_narrower_than_an_interval() {
+        let replicates: Vec<[f64; 1]> = (0..39).map(|_| [0.5]).collect();
+        let still = MaxT::of(&[0.5], &replicates).expect("valid");
+        assert!((still.critical(0.95).expect("enough") - 1.959_963_984_540_054).abs() < 1e-9);
     }
 
     #[test]

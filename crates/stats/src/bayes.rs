@@ -7,7 +7,7 @@
 
 use crate::dist;
 use crate::error::{Error, Result, check_count, check_level};
-use crate::estimate::{Estimate, Interval};
+use crate::estimate::{Estimate, Interval, LEAST_DF};
 use crate::paired::difference_mean_and_variance;
 
 /// The posterior of the mean difference a - b.
@@ -42,9 +42,9 @@ impl Posterior {
     }
 
     /// Of any mean difference with a variance and degrees of freedom, under a prior without preference: Student's t
-    /// around the estimate. Degrees of freedom below 1 count as 1.
+    /// around the estimate. Degrees of freedom below [`LEAST_DF`] count as that.
     pub fn of_estimate(estimate: Estimate) -> Self {
-        Posterior { estimate: Estimate { df: estimate.df.max(1.0), ..estimate } }
+        Posterior { estimate: Estimate { df: estimate.df.max(LEAST_DF), ..estimate } }
     }
 
     /// Its mean, the observed mean difference.

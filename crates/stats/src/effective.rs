@@ -4,7 +4,7 @@
 //! leave the mean as uncertain as the design does (Korn & Graubard, Survey Methodology 24, 1998; Wilson's interval in
 //! place of theirs after Dean & Pagano, Journal of Survey Statistics and Methodology 3, 2015, who compare them near 0
 //! and 1). The quantile is Student's t with the degrees of freedom of Var(p), not the normal's, since few training
-//! draws determine that variance poorly; degrees of freedom below 1 count as 1.
+//! draws determine that variance poorly; degrees of freedom below [`LEAST_DF`] count as that.
 //!
 //! Three rules keep it honest near 100 %, where the variance estimate itself rests on a handful of errors:
 //! - n_eff is never more than the number of distinct items scored: repeating the draws says nothing about items never
@@ -20,7 +20,7 @@ use crate::binomial::wilson_from;
 use crate::crossed;
 use crate::dist::{normal_quantile, t_quantile};
 use crate::error::{Result, check_count, check_lengths, check_level};
-use crate::estimate::Interval;
+use crate::estimate::{Interval, LEAST_DF};
 use crate::unbalanced;
 
 /// What the interval's level speaks of.
@@ -153,7 +153,7 @@ fn at_effective_size(
     let most = items as f64;
     let (n_effective, df, variance) = match spread {
         Some((variance, df)) if variance > 0.0 && mean > 0.0 && mean < 1.0 => {
-            ((mean * (1.0 - mean) / variance).min(most), df.max(1.0), variance)
+            ((mean * (1.0 - mean) / variance).min(most), df.max(LEAST_DF), variance)
         }
         _ => (most, f64::INFINITY, 0.0),
     };

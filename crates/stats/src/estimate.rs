@@ -34,9 +34,9 @@ impl Interval {
     }
 }
 
-/// Degrees of freedom below this count as this: Satterthwaite's formula has no lower bound, and at 1/2 a 95 % interval
-/// reaches 165 standard errors to either side already.
-const LEAST_DF: f64 = 0.5;
+/// Degrees of freedom below this count as this, here and wherever Student's t is read for an estimate: Satterthwaite's
+/// formula has no lower bound, and at 1/2 a 95 % interval reaches 165 standard errors to either side already.
+pub const LEAST_DF: f64 = 0.5;
 
 /// A value with its variance and the degrees of freedom of that variance.
 ///
@@ -98,6 +98,20 @@ mod tests {
         assert_eq!(same.p_two_sided(0.0), None);
         assert_eq!(same.p_two_sided(0.02), Some(1.0));
         assert_eq!(same.interval(0.95), Ok(Interval { lo: 0.02, hi: 0.02 }));
+    }
+
+    #[test]
+    fn degrees_of_freedom_have_one_floor() {
+        let at = |df| Estimate { value: 3.0, variance: 1.0, df };
+        assert_eq!(at(0.3).p_two_sided(0.0), at(0.5).p_two_sided(0.0));
+        assert_eq!(at(0.3).interval(0.95), at(0.5).interval(0.95));
+        assert_ne!(at(0.6).p_two_sided(0.0), at(0.5).p_two_sided(0.0));
+        let regions = |df| crate::bayes::Posterior::of_estimate(at(df)).regions(0.1);
+        assert_eq!(regions(0.3), regions(0.5));
+        let interval = at(0.3).interval(0.95).expect("a level");
+        let single = crate::band::MaxT::of(&[0.0], &[[0.0]; 40]).expect("valid");
+        let band = single.band_of(&[at(0.3)], 0.95).expect("enough")[0];
+        assert!((band.lo / interval.lo - 1.0).abs() < 1e-6, "{band:?} {interval:?}");
     }
 
     #[test]

@@ -8,7 +8,8 @@
 //! - one model's accuracy: [`binomial`] for a single test set, [`effective`] over training draws and test items;
 //! - two models: [`crossed`] and [`unbalanced`] (draws × items), [`paired`] and [`bayes`] (cross-validation inside a
 //!   small sample), [`mcnemar`] (one draw), [`wilcoxon`] and [`permutation`] (independent pairs), read by [`fn@verdict`];
-//! - several models or data sets: [`friedman`], [`multiplicity`], [`aggregate`];
+//! - several models or data sets: [`friedman`], [`multiplicity`], [`aggregate`] with
+//!   intervals from [`stratified`];
 //! - learning curves: [`curve`], [`fit`], and [`band`] with replicates from [`joint`], [`pigeonhole`] or
 //!   [`bootstrap`];
 //! - cross-validation's own error: [`cross_validation`];
@@ -42,11 +43,12 @@ pub mod pigeonhole;
 mod qr;
 pub mod quantile;
 mod rank;
+pub mod stratified;
 pub mod studentized_range;
 pub mod unbalanced;
 mod verdict;
 pub mod wilcoxon;
 
 pub use error::{Error, Result};
-pub use estimate::{Estimate, Interval};
-pub use verdict::{Verdict, verdict};
+pub use estimate::{Estimate, Interval, LEAST_DF};
+pub use verdict::{Verdict, unseen, verdict};

@@ -35,8 +35,10 @@
 //! and A then follows from E Σ u². In the balanced design nothing changes by it; in 5 × 5-fold cross-validation the
 //! error of T shrinks with the share of A in the scores, several times where most items are easy or hard for good.
 //!
-//! Negative components are set to 0, which makes the variance mildly conservative. If no item is scored twice, A
-//! and E cannot be told apart, and need not be: both enter the variance as (A + E)/N.
+//! Negative components are set to 0, which makes the variance mildly conservative, and the variance of the mean is
+//! never below what either sum of squares says by itself: G/(G-1) Σ V_g²/N² and I/(I-1) Σ U_i²/N², which leave out a
+//! part of it each. If no item is scored twice, A and E cannot be told apart, and need not be: both enter the variance
+//! as (A + E)/N.
 //!
 //! # Training draws that overlap
 //! All draws come from one pool, so two trials share examples: a share ρ of them on average, about n over the size
@@ -45,6 +47,11 @@
 //! mean of all draws keeps a part Tρ that no number of repeats averages away:
 //!
 //! Var(ȳ) = A ΣM_i²/N² + T̂ (ΣN_g²/N² + ρ/(1-ρ)) + E/N, with T̂ the estimate of T(1-ρ).
+//!
+//! Where T̂ is small it is mostly the error of its estimation, and where it is set to 0 the shared part would vanish
+//! with it, most of all where ρ is large and it is the largest part. So the shared part is that of max(T̂, s/√(2π)):
+//! s = √(2/(G-1)) (T̂ + E/m) is the standard error of T̂ with m = N/G scores a trial, and s/√(2π) the mean of what an
+//! estimate that is nothing but this error has above 0.
 //!
 //! That is the correction of Nadeau & Bengio (Machine Learning 52, 2003; [`crate::paired`]) with the share that the
 //! design itself gives, put on the part of the variance that it belongs to. It is negligible at n = 10 from a pool of
@@ -110,6 +117,8 @@ pub struct Unbalanced {
     pub variance_trial_only: f64,
     /// A ΣM_i²/N².
     item_part: f64,
+    /// The standard error of `trial`, >= 0; 0 with a single trial.
+    trial_error: f64,
     /// What Satterthwaite's degrees of freedom are made of.
     sources: Sources,
 }
@@ -147,8 +156,8 @@ impl Unbalanced {
         Estimate { value: self.mean, variance: self.variance_trial_only, df }
     }
 
-    /// Tρ/(1-ρ): the variance that all training draws share if two of them have `overlap` of their examples in common
-    /// on average (module docs).
+    /// max(T, s/√(2π)) ρ/(1-ρ), s the standard error of T: the variance that all training draws share if two of them have `overlap` of
+    /// their examples in common on average (module docs).
     ///
     /// # Errors
     /// If `overlap` is not in [0, 1): draws that are all the same set show nothing of other sets.
@@ -160,7 +169,7 @@ impl Unbalanced {
                 found: overlap,
             });
         }
-        Ok(self.trial * overlap / (1.0 - overlap))
+        Ok(self.trial.max(POSITIVE_PART * self.trial_error) * overlap / (1.0 - overlap))
     }
 
     /// The same scores with a variance `shared` by all training draws, and, if the scored items are of the
@@ -191,12 +200,12 @@ pub fn analyse<T: Copy + Into<f64>>(trials: &[Trial<'_, T>]) -> Result<Unbalance
     let n = sums.n;
     check_count("scores", n as usize, 2)?;
     let moments = Moments::of(&sums);
-    let (item, trial, residual) = sums
-        .within
-        .as_ref()
-        .and_then(|w| w.solve(&sums))
-        .unwrap_or_else(|| moments.solve(sums.squares));
-    let variance = item * sums.s2 / (n * n) + trial * sums.g2 / (n * n) + residual / n;
+    let within = sums.within.as_ref().and_then(|w| w.solve(&sums));
+    let (item, trial, residual) = within.unwrap_or_else(|| moments.solve(sums.squares));
+    // Deviations within items are free of the items' own variance; totals of trials are not.
+    let blur = if within.is_some() { residual } else { item + residual };
+    let components = item * sums.s2 / (n * n) + trial * sums.g2 / (n * n) + residual / n;
+    let variance = components.max(sums.one_way(trials.len()));
     let sources = moments.sources([item, trial, residual], variance, &sums, trials.len());
     let df = if trials.len() == 1 || sums.items == 1 || variance <= 0.0 {
         // A simple random sample of items, or of draws on one item; or nothing varied.
@@ -216,8 +225,19 @@ pub fn analyse<T: Copy + Into<f64>>(trials: &[Trial<'_, T>]) -> Result<Unbalance
         df,
         variance_trial_only: trial * sums.g2 / (n * n) + residual / n,
         item_part: item * sums.s2 / (n * n),
+        trial_error: trial_error(trial, blur, n, trials.len()),
         sources,
     })
+}
+
+/// E max(X, 0) of a standard normal X, 1/√(2π).
+const POSITIVE_PART: f64 = 0.398_942_280_401_432_7;
+
+/// The standard error of the trials' component T, of a mean square with G-1 degrees of freedom whose expectation is
+/// T + `blur`/m, m = N/G scores a trial; 0 with a single trial.
+fn trial_error(trial: f64, blur: f64, scores: f64, trials: usize) -> f64 {
+    let g = trials as f64;
+    if trials > 1 { (2.0 / (g - 1.0)).sqrt() * (trial + blur * g / scores) } else { 0.0 }
 }
 
 /// What one pass over the scores leaves: counts, their power sums and sums of squares around the mean.
@@ -282,6 +302,19 @@ impl Sums {
         let crossed = sorted.len() > 1 && n >= 2.0 * items as f64 && !constant;
         let within = crossed.then(|| Within::of(&sorted, &table));
         Ok(Sums { n, mean, items, s2, s3, g2, g3, q, squares, within })
+    }
+}
+
+impl Sums {
+    /// The larger of the variances that the trials' totals alone and the items' totals alone give the mean: what it is
+    /// at least, whichever component was set to 0.
+    fn one_way(&self, trials: usize) -> f64 {
+        let [by_item, by_trial, _] = self.squares;
+        let of = |squares: f64, count: usize| match count {
+            0 | 1 => 0.0,
+            _ => squares / (self.n * self.n) * count as f64 / (count as f64 - 1.0),
+        };
+        of(by_item, self.items).max(of(by_trial, trials))
     }
 }
 
@@ -386,6 +419,9 @@ mod tests {
         assert_eq!((u.shared(0.0), u.with_shared(0.0, true)), (Ok(0.0), u));
         // ρ/(1-ρ) = 1: the whole of T comes on top.
         assert_eq!(u.shared(0.5), Ok(u.trial));
+        // Its standard error: √(2/2) (T + E/6).
+        assert!((u.trial_error - (u.trial + u.residual / 6.0)).abs() < 1e-12);
+        assert!(u.trial > POSITIVE_PART * u.trial_error);
         let other = u.with_shared(u.trial, false);
         assert!((other.variance - u.variance - u.trial).abs() < 1e-12);
         assert!((other.variance_trial_only - u.variance_trial_only - u.trial).abs() < 1e-12);
@@ -396,6 +432,36 @@ mod tests {
         assert!((same.variance - other.variance - cross).abs() < 1e-12);
         assert_eq!(same.variance_trial_only, other.variance_trial_only);
         assert!(u.shared(1.0).is_err() && u.shared(-0.1).is_err());
+    }
+
+    #[test]
+    fn components_set_to_zero_leave_a_floor_and_a_shared_part() {
+        // A checkerboard in two repeats of two folds: every trial's mean is 1/2 and every item is right once. Both
+        // components are negative, and what is left of the variance is all residual.
+        let (even, odd) = ([0u32, 1, 2, 3], [4, 5, 6, 7]);
+        let (a, b) = ([true, false, true, false], [false, true, false, true]);
+        let trials = [
+            trial(0, 0, &even, &a),
+            trial(0, 1, &odd, &a),
+            trial(1, 0, &even, &b),
+            trial(1, 1, &odd, &b),
+        ];
+        let u = analyse(&trials).expect("valid");
+        assert_eq!((u.item, u.trial), (0.0, 0.0));
+        assert!(u.variance > 0.0 && u.residual > 0.0);
+        let shared = u.shared(0.8).expect("an overlap");
+        // .4 · √(2/3) E/4 · ρ/(1-ρ)
+        let expected = POSITIVE_PART * (2.0f64 / 3.0).sqrt() * u.residual / 4.0 * 4.0;
+        assert!((shared - expected).abs() < 1e-12, "{u:?}");
+        assert!(u.with_shared(shared, true).variance > 2.0 * u.variance);
+        // One item decides everything: its total alone says more than the components, which share it out.
+        let lucky = [
+            trial(0, 0, &even, &[true, false, false, false]),
+            trial(1, 0, &even, &[true, false, false, false]),
+        ];
+        let u = analyse(&lucky).expect("valid");
+        // Totals of items 2, 0, 0, 0 around a mean of 1/4: (1.5² + 3 · .5²)/64 · 4/3 = 1/16.
+        assert!(u.variance >= 1.0 / 16.0 - 1e-12, "{u:?}");
     }
 
     #[test]

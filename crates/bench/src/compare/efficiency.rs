@@ -3,7 +3,7 @@
 use stats::Interval;
 use stats::curve::{self, Ratio, Reached};
 
-use super::{World, statistics};
+use super::{World, pair, statistics};
 use crate::error::Result;
 
 /// How many examples a model takes to reach an accuracy.
@@ -52,11 +52,27 @@ pub(super) struct Reaches {
     by_model: Vec<Option<(Reached, Vec<Reached>)>>,
 }
 
+/// By model and size, what the deviations of accuracies are to be multiplied by, so that they reach as far as the
+/// analysis of each accuracy says: they are too wide for the residual that they count twice, and too narrow for the few
+/// degrees of freedom.
+pub(super) fn scales(world: &World<'_>, level: f64) -> Result<Vec<f64>> {
+    let sizes = world.scores.sizes.len();
+    let scale = |(at, spread): (usize, f64)| {
+        let estimate = pair::accuracy(world, at / sizes, at % sizes)?;
+        Ok(match estimate {
+            Some(e) if spread > 0.0 => pair::wide(&e, level) / spread,
+            _ => 0.0,
+        })
+    };
+    pair::spread(&world.deviations).into_iter().enumerate().map(scale).collect()
+}
+
 impl Reaches {
-    pub(super) fn of(world: &World<'_>, target: f64) -> Reaches {
+    /// `scales` as of [`scales`].
+    pub(super) fn of(world: &World<'_>, target: f64, scales: &[f64]) -> Reaches {
         let of = |model: usize| {
             let estimate = reach(world, model, target, None)?;
-            let replicate = |row: &Vec<f64>| reach(world, model, target, Some(row));
+            let replicate = |row: &Vec<f64>| reach(world, model, target, Some((row, scales)));
             Some((estimate, world.deviations.iter().filter_map(replicate).collect()))
         };
         Reaches { target, by_model: (0..world.scores.models.len()).map(of).collect() }
@@ -103,14 +119,58 @@ pub(super) fn usual_targets(world: &World<'_>) -> Vec<f64> {
     chosen
 }
 
-/// Where the curve of `model`, or a replicate of it, first comes up to `target`.
-fn reach(world: &World<'_>, model: usize, target: f64, row: Option<&[f64]>) -> Option<Reached> {
+/// Where the curve of `model`, or a replicate of it (deviations and their scales), first comes up to `target`.
+fn reach(
+    world: &World<'_>,
+    model: usize,
+    target: f64,
+    replicate: Option<(&Vec<f64>, &[f64])>,
+) -> Option<Reached> {
     let (at, mut scores) = world.curve(model);
     let sizes: Vec<f64> = at.iter().map(|&size| f64::from(world.scores.sizes[size])).collect();
-    if let Some(row) = row {
+    if let Some((row, scales)) = replicate {
         for (score, &size) in scores.iter_mut().zip(&at) {
-            *score += row[world.at(model, size)];
+            let place = world.at(model, size);
+            *score += row[place] * scales[place];
         }
     }
     curve::size_to_reach(&sizes, &scores, target).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::compare::{Scores, Split};
+    use crate::store::LockedProtocol;
+
+    /// Right on nine of ten at random, without draws or items that are better than others: all is residual, which the
+    /// deviations count twice.
+    #[test]
+    fn replicates_are_as_wide_as_the_analysis_says() {
+        let protocol = LockedProtocol {
+            kind: "holdout".into(),
+            sizes: vec![10],
+            repeats: 40,
+            folds: 1,
+            cv_repeats: None,
+            test_size: None,
+        };
+        let items: Vec<u32> = (1000..1200).collect();
+        let right = |repeat: u32, item: u32| {
+            let x = (repeat * 7919 + item * 104_729).wrapping_mul(2_654_435_761);
+            i8::from(!(x ^ (x >> 13)).is_multiple_of(10))
+        };
+        let cell = (0..40).map(|r| Some(items.iter().map(|&item| right(r, item)).collect()));
+        let splits =
+            (0..40).map(|repeat| Split { repeat, fold: 0, items: items.clone() }).collect();
+        let scores =
+            Scores::new(&protocol, vec!["a".into()], vec![10], splits, vec![cell.collect()]);
+        let world = World::of(&scores, 1).expect("scores");
+        let scales = scales(&world, 0.95).expect("a scale");
+        let estimate = pair::accuracy(&world, 0, 0).expect("valid").expect("scores");
+        let spread = pair::spread(&world.deviations)[0] * scales[0];
+        let t = stats::dist::t_quantile(0.975, estimate.df) / 1.959_964;
+        assert!((spread / (estimate.standard_error() * t) - 1.0).abs() < 1e-4, "{scales:?}");
+        assert!(scales[0] < 0.85, "the residual counts once: {scales:?}");
+    }
 }

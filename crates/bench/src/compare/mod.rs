@@ -12,7 +12,7 @@ pub mod words;
 
 pub use efficiency::{Efficiency, Needed};
 pub use other::{join, remarks};
-pub use pair::{Crossing, Finding, Pair, Scope, Verdict};
+pub use pair::{Crossing, Finding, Pair, RELIABLE, Scope, Verdict};
 pub use scores::{Correct, Scores, Split};
 
 use efficiency::Reaches;
@@ -87,11 +87,15 @@ impl Comparison {
         check(scores, options)?;
         let world = World::of(scores, seed)?;
         let targets = match &options.targets {
-            Some(targets) => targets.clone(),
+            Some(targets) => ascending(targets),
             None => efficiency::usual_targets(&world),
         };
+        let scales = match targets.is_empty() {
+            true => Vec::new(),
+            false => efficiency::scales(&world, options.level)?,
+        };
         let reaches: Vec<Reaches> =
-            targets.iter().map(|&target| Reaches::of(&world, target)).collect();
+            targets.iter().map(|&target| Reaches::of(&world, target, &scales)).collect();
         let needed = reaches.iter().map(|r| r.needed(options.level)).collect::<Result<Vec<_>>>()?;
         let mut pairs = Vec::new();
         for a in 0..scores.models.len() {
@@ -125,6 +129,14 @@ impl Comparison {
     pub fn against_baseline(&self) -> Vec<Pair> {
         (0..self.models.len()).filter_map(|model| self.against(model, self.baseline)).collect()
     }
+}
+
+/// Each target once, in order, however they were given.
+fn ascending(targets: &[f64]) -> Vec<f64> {
+    let mut targets = targets.to_vec();
+    targets.sort_by(f64::total_cmp);
+    targets.dedup();
+    targets
 }
 
 fn check(scores: &Scores, options: &Options) -> Result<()> {

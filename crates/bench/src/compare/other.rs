@@ -1,5 +1,7 @@
 //! Models of two results folders, compared as if they were of one.
 
+use std::collections::BTreeMap;
+
 use crate::error::{Error, Result};
 use crate::store::{Lock, Results};
 
@@ -23,14 +25,8 @@ pub fn join(mut results: Results, other: Results, name: &str) -> Result<Results>
             )));
         }
     }
-    let taken: Vec<String> = results.lock.models.iter().map(|m| m.name.clone()).collect();
-    let label = |model: &str| {
-        let mut label = model.to_owned();
-        while taken.contains(&label) {
-            label = format!("{label}@{name}");
-        }
-        label
-    };
+    let labels = labels(&results.lock, &other.lock, name);
+    let label = |model: &str| labels.get(model).cloned().unwrap_or_else(|| model.to_owned());
     for (mut key, mut record) in other.records {
         key.model = (&label(&key.model)).into();
         record.key = key.clone();
@@ -48,6 +44,25 @@ pub fn join(mut results: Results, other: Results, name: &str) -> Result<Results>
     protocol.repeats = protocol.repeats.max(other.lock.protocol.repeats);
     protocol.cv_repeats = protocol.cv_repeats.max(other.lock.protocol.cv_repeats);
     Ok(results)
+}
+
+/// The label of each model of `there`: its own, or, where `here` has it, with as many `@name` as make it one that no model
+/// of either has.
+fn labels(here: &Lock, there: &Lock, name: &str) -> BTreeMap<String, String> {
+    let has = |lock: &Lock, label: &str| lock.models.iter().any(|m| m.name == label);
+    let mut given: BTreeMap<String, String> = BTreeMap::new();
+    for model in &there.models {
+        let mut label = model.name.clone();
+        let taken = |label: &String| {
+            let others = label != &model.name && has(there, label);
+            has(here, label) || others || given.values().any(|other| other == label)
+        };
+        while taken(&label) {
+            label = format!("{label}@{name}");
+        }
+        given.insert(model.name.clone(), label);
+    }
+    given
 }
 
 /// The first difference in what decides the splits.

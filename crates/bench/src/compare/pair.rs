@@ -87,9 +87,12 @@ pub struct Crossing {
     pub share: f64,
     /// True if a is behind first and ahead later.
     pub a_overtakes: bool,
-    /// True if the share is at least the level: else it is no reliable crossing.
+    /// True if the share is at least [`RELIABLE`]: else it is no reliable crossing.
     pub reliable: bool,
 }
+
+/// The share of replicates from which a crossing counts as one, whatever the level of bands and intervals.
+pub const RELIABLE: f64 = 0.95;
 
 impl Pair {
     /// Compares the models with the indices `(a, b)`.
@@ -169,6 +172,7 @@ impl Finding {
         options: &Options,
     ) -> Result<Finding> {
         let estimate = estimate(analysis, scope);
+        let band = seen_or_not(&estimate, band, analysis.items, options.level)?;
         let regions = Posterior::of_estimate(estimate).regions(options.rope).map_err(statistics)?;
         Ok(Finding {
             n,
@@ -183,6 +187,14 @@ impl Finding {
             band,
         })
     }
+}
+
+/// Where two models agreed on every item, the share of items on which they may differ all the same; else the band.
+fn seen_or_not(estimate: &Estimate, band: Interval, items: usize, level: f64) -> Result<Interval> {
+    if estimate.variance > 0.0 || estimate.value != 0.0 {
+        return Ok(band);
+    }
+    Ok(Interval::around(0.0, stats::unseen(items, level).map_err(statistics)?))
 }
 
 fn estimate(analysis: &Unbalanced, scope: Scope) -> Estimate {
@@ -221,6 +233,17 @@ impl<'a> Differences<'a> {
         };
         analysis.map(widened).transpose()
     }
+}
+
+/// The accuracy of one model at one size, with its variance for new training sets and new items; `None` if there are too
+/// few scores for one.
+pub(super) fn accuracy(world: &World<'_>, model: usize, size: usize) -> Result<Option<Estimate>> {
+    let cell = world.scores.cell(model, size).iter().enumerate();
+    let rows: Vec<(usize, Vec<i8>)> =
+        cell.filter_map(|(split, values)| Some((split, values.clone()?))).collect();
+    let Some(u) = analyse(world, &rows)? else { return Ok(None) };
+    let shared = u.shared(world.scores.overlap[size]).map_err(statistics)?;
+    Ok(Some(u.with_shared(shared, world.scores.same_pool).in_population()))
 }
 
 /// The variance of the mean of some rows; `None` if there are too few scores for one.
@@ -379,19 +402,21 @@ fn crossing(
     } else {
         curve::censored_interval(&points, options.level).map_err(statistics)?
     };
-    let reliable = share >= options.level;
+    // With few replicates that cross, those that do may all lie to one side of the estimate.
+    let interval = Interval { lo: interval.lo.min(n), hi: interval.hi.max(n) };
+    let reliable = share >= RELIABLE;
     Ok(Some(Crossing { n, interval, share, a_overtakes: upwards, reliable }))
 }
 
 /// The standard error that a normal distribution needs to reach as far as the estimate's interval does.
-fn wide(estimate: &Estimate, level: f64) -> f64 {
+pub(super) fn wide(estimate: &Estimate, level: f64) -> f64 {
     let upper = 0.5 + level / 2.0;
-    let t = stats::dist::t_quantile(upper, estimate.df.max(1.0));
+    let t = stats::dist::t_quantile(upper, estimate.df.max(stats::LEAST_DF));
     estimate.standard_error() * t / stats::dist::normal_quantile(upper)
 }
 
 /// The standard deviation of each column around 0.
-fn spread(rows: &[Vec<f64>]) -> Vec<f64> {
+pub(super) fn spread(rows: &[Vec<f64>]) -> Vec<f64> {
     let columns = rows.first().map_or(0, Vec::len);
     let square = |at: usize| rows.iter().map(|row| row[at] * row[at]).sum::<f64>();
     (0..columns).map(|at| (square(at) / rows.len() as f64).sqrt()).collect()

@@ -26,11 +26,18 @@ pub fn reason(finding: &Finding, options: &Options) -> String {
     };
     let ends = format!("the {what} {} to {} points", points(lo), points(hi));
     let rope = plain(100.0 * options.rope);
+    let same = finding.estimate.variance == 0.0 && finding.estimate.value == 0.0;
     let text = match finding.verdict {
-        _ if lo == hi && finding.verdict != Verdict::Equivalent => {
-            "no variation was observed, which is no evidence".to_owned()
-        }
-        _ if lo == hi => format!("no variation was observed, within ±{rope} points"),
+        _ if lo == hi => "no variation was observed, which is no evidence".to_owned(),
+        Verdict::Equivalent if same => format!(
+            "they agreed on all {} items, so that they differ on less than {} of 100 of such items",
+            finding.items,
+            plain((1e5 * hi).ceil() / 1e3)
+        ),
+        _ if same => format!(
+            "they agreed on all {} items, which are too few to show that they are equivalent within ±{rope} points",
+            finding.items
+        ),
         Verdict::Equivalent if lo > 0.0 || hi < 0.0 => {
             format!("{ends} lies on one side of 0, but within ±{rope} points")
         }
@@ -263,12 +270,16 @@ pub fn legend(comparison: &Comparison) -> String {
     format!(
         "Differences in points (0.01 of accuracy), by pairs of the same split and item. Bands: {} %, simultaneous over n \
          for one pair of models (not over pairs), for new training sets and new items; the last column is for new \
-         training sets on these very items. p: two-sided, Holm over n. Probabilities: better, equivalent within ±{} \
-         points, worse.",
+         training sets on these very items. p: two-sided, Holm over n. {BAND_AND_P} Probabilities: better, equivalent \
+         within ±{} points, worse.",
         percent(*level),
         plain(100.0 * rope)
     )
 }
+
+/// Why a band and a p-value of one difference need not say the same.
+pub(crate) const BAND_AND_P: &str = "Band and p correct for the sizes in two ways, so that close to the level one may \
+                                     leave out 0 where the other does not; the verdict is the band's.";
 
 /// One line per model, one column per n: sign and size of the difference and the verdict's initial.
 fn glance(comparison: &Comparison, pairs: &[Pair]) -> String {

@@ -4,6 +4,7 @@ use stats::curve::Reached;
 use stats::fit::NoFit;
 
 use super::Table;
+use crate::compare::words::BAND_AND_P;
 use crate::compare::{Comparison, Crossing, Finding, Needed, Scope, Verdict, trust, words};
 use crate::figures::{Sources, task};
 use crate::forecast::{self, Forecast};
@@ -173,7 +174,7 @@ fn differences(comparison: &Comparison) -> Table {
         rows: rows.collect(),
         note: format!(
             "Points: 0.01 of accuracy. Bands: {} %, simultaneous over n for one model, for new training sets and new \
-             items; equivalent: within ±{} points. All pairs, p-values, probabilities, and the verdicts on these very \
+             items; equivalent: within ±{} points. {BAND_AND_P} All pairs, p-values, probabilities, and the verdicts on these very \
              items: comparison.csv.",
             words::plain(100.0 * comparison.options.level),
             words::plain(100.0 * comparison.options.rope)

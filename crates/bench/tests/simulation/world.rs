@@ -6,7 +6,9 @@
 //! - the *same* under two names: each trial leaves out features at random, by the model's own seed;
 //! - *mirrored*: one sees the first four features, the other the last four, so that they are equal in the population
 //!   and differ on every single item and training set, as real models do;
-//! - *unequal*: the first sees four features, the second three.
+//! - *unequal*: the first sees four features, the second three;
+//! - *crossing*: the first knows the line already, on six features, and learns nothing; the second learns it on all
+//!   eight, and overtakes the first.
 
 use bench::compare::{Comparison, Options, Scope, Scores, Split};
 use bench::experiment::{Protocol, ProtocolKind, REFIT_FOLD};
@@ -15,6 +17,8 @@ use bench::split::{Pool, split};
 use bench::store::LockedProtocol;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::RngCore;
+use stats::Interval;
+use stats::curve::{self, Ratio};
 
 /// Features of an item.
 const FEATURES: usize = 8;
@@ -37,10 +41,23 @@ pub enum Learners {
     Same,
     Mirrored,
     Unequal,
+    Crossing,
 }
+
+/// An accuracy that the unequal learners reach within the sizes, one later than the other.
+const TARGET: f64 = 0.79;
 
 /// What a study concluded.
 pub struct Conclusion {
+    /// By size: the difference's band; and the interval over the whole curve.
+    pub bands: Vec<Interval>,
+    pub curve_interval: Interval,
+    /// By learner, then size: the accuracy in this study.
+    pub accuracies: [Vec<f64>; 2],
+    /// Where one overtakes the other: the interval, if the crossing is reliable.
+    pub crossing: Option<Interval>,
+    /// The interval of the ratio of examples that the two take to reach [`TARGET`].
+    pub efficiency: Option<Interval>,
     /// By size: the estimate, whether p < 5 % in the population, and on the test set.
     pub by_size: Vec<(f64, bool, bool)>,
     /// By size: the variance that was stated for the population.
@@ -101,6 +118,12 @@ pub fn settings() -> Vec<Setting> {
             test: 4,
         },
         Setting {
+            name: "repeated-cv, 10 x 5, pool 150",
+            protocol: protocol(RepeatedCv, &[6, 15, 30, 60, 120], 10, 5),
+            pool: 150,
+            test: 4,
+        },
+        Setting {
             name: "holdout, 20 draws, 500 items",
             protocol: protocol(Holdout, &[10, 40, 160, 640], 20, 1),
             pool: 2000,
@@ -145,12 +168,24 @@ fn seen(learners: Learners, model: usize, rng: &mut ChaCha8Rng) -> [f64; FEATURE
     std::array::from_fn(|feature| {
         let sees = match (learners, model) {
             (Learners::Same, _) => uniform(rng) < 0.5,
+            (Learners::Crossing, 0) => feature < 6,
+            (Learners::Crossing, _) => true,
             (_, 0) => feature < 4,
             (Learners::Mirrored, _) => feature >= 4,
             (Learners::Unequal, _) => feature >= 5,
         };
         f64::from(u8::from(sees))
     })
+}
+
+/// What the first of the crossing learners gets right, which learns nothing: the sign of the sum of what it sees.
+fn known(data: &Data, test: &[u32], seen: &[f64; FEATURES]) -> Vec<i8> {
+    let right = |&item: &u32| {
+        let x = &data.values[item as usize];
+        let side: f64 = seen.iter().zip(x).map(|(w, x)| w * x).sum();
+        i8::from(u32::from(side > 0.0) == data.labels[item as usize])
+    };
+    test.iter().map(right).collect()
 }
 
 /// What the learner gets right of `test` after `train`: the sign of (x - (m0+m1)/2) · (m1-m0).
@@ -194,7 +229,11 @@ pub fn study(setting: &Setting, learners: Learners, seed: u64) -> Conclusion {
             for (at, &n) in sizes.iter().enumerate() {
                 let (train, test) = (split.train_at(n), split.test_at(n));
                 let of: [Vec<i8>; 2] = std::array::from_fn(|model| {
-                    score(&data, &train, test, &seen(learners, model, &mut rng))
+                    let seen = seen(learners, model, &mut rng);
+                    match (learners, model) {
+                        (Learners::Crossing, 0) => known(&data, test, &seen),
+                        _ => score(&data, &train, test, &seen),
+                    }
                 });
                 if counted {
                     let [a, b] = of;
@@ -215,13 +254,23 @@ pub fn study(setting: &Setting, learners: Learners, seed: u64) -> Conclusion {
     }
     let naive = (0..sizes.len()).map(|at| naive(&cells[at], &cells[sizes.len() + at])).collect();
     let inside = inside.iter().map(|(a, b)| corrected(a, b, protocol.folds)).collect();
+    let accuracies = std::array::from_fn(|model| {
+        (0..sizes.len()).map(|at| mean(&cells[model * sizes.len() + at])).collect()
+    });
     let names = vec!["a".to_owned(), "b".to_owned()];
     let scores = Scores::new(&locked(protocol), names, sizes.clone(), splits, cells);
-    conclude(&scores, seed, naive, inside)
+    Conclusion { accuracies, naive, inside, ..conclude(&scores, seed) }
 }
 
-fn conclude(scores: &Scores, seed: u64, naive: Vec<bool>, inside: Vec<bool>) -> Conclusion {
-    let options = Options { rope: 0.0, targets: Some(vec![]), ..Options::default() };
+/// The mean over all scores of a cell.
+fn mean(cell: &[Option<Vec<i8>>]) -> f64 {
+    let scores = || cell.iter().flatten().flatten();
+    scores().map(|&v| f64::from(v)).sum::<f64>() / scores().count() as f64
+}
+
+/// What `bench compare` concludes; the rest is left empty.
+fn conclude(scores: &Scores, seed: u64) -> Conclusion {
+    let options = Options { rope: 0.0, targets: Some(vec![TARGET]), ..Options::default() };
     let comparison = Comparison::of(scores, seed, &options).expect("two models with scores");
     let pair = &comparison.pairs[0];
     let found = |p: Option<f64>| p.is_some_and(|p| p < 0.05);
@@ -234,14 +283,20 @@ fn conclude(scores: &Scores, seed: u64, naive: Vec<bool>, inside: Vec<bool>) -> 
     let stated = pair.in_scope(Scope::Population).map(|f| f.estimate.variance).collect();
     let any = pair.in_scope(Scope::Population).any(|f| !f.band.contains(0.0));
     let whole = pair.whole(Scope::Population).expect("several sizes");
+    let crossing = pair.crossing.as_ref().filter(|crossing| crossing.reliable);
     Conclusion {
+        bands: pair.in_scope(Scope::Population).map(|f| f.band).collect(),
+        curve_interval: whole.band,
+        accuracies: [Vec::new(), Vec::new()],
+        crossing: crossing.map(|c| c.interval),
+        efficiency: pair.efficiency.first().map(|e| e.interval),
         by_size,
         stated,
         any,
-        crosses: pair.crossing.as_ref().is_some_and(|crossing| crossing.reliable),
+        crosses: crossing.is_some(),
         curve: (whole.estimate.value, found(whole.p)),
-        naive,
-        inside,
+        naive: Vec::new(),
+        inside: Vec::new(),
     }
 }
 
@@ -276,6 +331,13 @@ fn corrected(a: &[f64], b: &[f64], folds: u32) -> bool {
 
 /// Shares of studies, and what theory expects of the unequal learners.
 pub struct Rates {
+    /// By size, and over the whole curve: called equivalent within the region at whose very edge the true difference is.
+    pub equivalent: Vec<f64>,
+    pub curve_equivalent: f64,
+    /// Of the studies with a reliable crossing, those whose interval of n* holds the true one; `None` without any.
+    pub crossing_covered: Option<f64>,
+    /// Of all studies, those whose interval of the ratio of examples needed holds the true one; `None` if there is none.
+    pub efficiency_covered: Option<f64>,
     /// By size: called different in the population, on the test set, by the plain t test.
     pub by_size: Vec<[f64; 3]>,
     /// By size: the mean estimate over its standard deviation between studies.
@@ -302,9 +364,23 @@ pub fn rates(setting: &Setting, learners: Learners, count: u64) -> Rates {
         let (mean, variance) = stats::quantile::mean_and_variance(&values).expect("studies");
         mean / variance.sqrt()
     };
+    let truth = Truth::of(&setting.protocol.sizes, &conclusions);
+    let inside_edge = |of: &dyn Fn(&Conclusion) -> Interval, edge: f64| {
+        share(&|c| of(c).lo >= -edge.abs() && of(c).hi <= edge.abs())
+    };
+    let holds = |intervals: Vec<Interval>, truth: f64| {
+        let held = intervals.iter().filter(|i| i.contains(truth)).count();
+        (!intervals.is_empty()).then(|| held as f64 / intervals.len() as f64)
+    };
+    let crossings = || conclusions.iter().filter_map(|c| c.crossing).collect();
+    let efficiencies = || conclusions.iter().filter_map(|c| c.efficiency).collect();
     let sizes = 0..setting.protocol.sizes.len();
     let within = setting.protocol.kind == ProtocolKind::SmallSampleCv;
     Rates {
+        equivalent: sizes.clone().map(|at| inside_edge(&|c| c.bands[at], truth.gaps[at])).collect(),
+        curve_equivalent: inside_edge(&|c| c.curve_interval, truth.curve),
+        crossing_covered: truth.crossing.and_then(|n| holds(crossings(), n)),
+        efficiency_covered: truth.ratio.and_then(|ratio| holds(efficiencies(), ratio)),
         by_size: sizes
             .clone()
             .map(|at| {
@@ -328,6 +404,41 @@ pub fn rates(setting: &Setting, learners: Learners, count: u64) -> Rates {
         crosses: share(&|c| c.crosses),
         curve: share(&|c| c.curve.1),
         curve_signal: signal(&|c| c.curve.0),
+    }
+}
+
+/// What is true of the two learners, to the precision of the mean over all studies.
+struct Truth {
+    /// By size: accuracy of the first less that of the second; and the mean over log n.
+    gaps: Vec<f64>,
+    curve: f64,
+    /// Where their curves cross last.
+    crossing: Option<f64>,
+    /// The examples that the first takes to [`TARGET`] for each one of the second; `None` where a curve does not pass it.
+    ratio: Option<f64>,
+}
+
+impl Truth {
+    fn of(sizes: &[u32], conclusions: &[Conclusion]) -> Truth {
+        let n: Vec<f64> = sizes.iter().map(|&n| f64::from(n)).collect();
+        let mean = |model: usize, at: usize| {
+            conclusions.iter().map(|c| c.accuracies[model][at]).sum::<f64>()
+                / conclusions.len() as f64
+        };
+        let curves: [Vec<f64>; 2] =
+            std::array::from_fn(|model| (0..n.len()).map(|at| mean(model, at)).collect());
+        let reached = |curve: &[f64]| curve::size_to_reach(&n, curve, TARGET).expect("a curve");
+        let ratio = match curve::efficiency(reached(&curves[0]), reached(&curves[1])) {
+            Ratio::Exactly(ratio) => Some(ratio),
+            _ => None,
+        };
+        let crossings = curve::crossings(&n, &curves[0], &curves[1]).expect("curves");
+        Truth {
+            gaps: curves[0].iter().zip(&curves[1]).map(|(a, b)| a - b).collect(),
+            curve: conclusions.iter().map(|c| c.curve.0).sum::<f64>() / conclusions.len() as f64,
+            crossing: crossings.last().copied(),
+            ratio,
+        }
     }
 }
 

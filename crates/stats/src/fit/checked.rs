@@ -11,7 +11,7 @@ use crate::least_squares;
 pub const FARTHEST: f64 = 2.0;
 /// A hidden score may be missed by this share of its distance from 1, whatever its standard error.
 const TOLERATED: f64 = 0.1;
-/// Drops or misses beyond this many standard errors are not chance.
+/// Rises or misses beyond this many standard errors are not chance.
 const ERRORS: f64 = 2.0;
 
 /// A fit that foretold the score at the largest size from the others.
@@ -39,7 +39,7 @@ pub enum NoFit {
         /// The sizes there are.
         found: usize,
     },
-    /// The scores fall by more than two standard errors from one size to the next.
+    /// The scores fall from one size to the next.
     NotMonotone {
         /// The size at which they have fallen.
         at: f64,
@@ -51,6 +51,17 @@ pub enum NoFit {
         /// What was observed.
         observed: f64,
     },
+    /// No search for parameters came to rest at finite ones.
+    NotFitted,
+    /// What is foretold beyond the largest size is below the score observed there: the curve has come to its end.
+    Below {
+        /// What is foretold.
+        foretold: f64,
+        /// The score at the largest size.
+        observed: f64,
+    },
+    /// The scores rise by no more than two standard errors from the first size to the last.
+    Flat,
 }
 
 impl fmt::Display for NoFit {
@@ -64,6 +75,11 @@ impl fmt::Display for NoFit {
                 f,
                 "with the largest size hidden it foretells {foretold:.4} where {observed:.4} was observed"
             ),
+            NoFit::NotFitted => f.write_str("no curve of the family could be fitted"),
+            NoFit::Below { foretold, observed } => {
+                write!(f, "it foretells {foretold:.4}, less than the {observed:.4} that are there")
+            }
+            NoFit::Flat => f.write_str("the curve is flat within its errors"),
         }
     }
 }
@@ -81,7 +97,9 @@ impl CheckedFit {
 /// Parameters are searched on scales that keep the curve rising and its limit in (0, 1): logits of limits, logarithms of
 /// amounts, rates and exponents. Of several starts the one that ends with the least weighted sum of squares counts. The
 /// largest size is hidden first: what the others foretell must come within two standard errors of the score there, or
-/// within a tenth of its distance from 1.
+/// within a tenth of its distance from 1. Nothing is fitted where the scores fall anywhere, by however little, or do not
+/// rise by more than two standard errors in all, and a fit that foretells less at twice the largest size than was
+/// observed there is refused.
 ///
 /// # Errors
 /// With unlike lengths, sizes that do not ascend from 1 or more, scores outside [0, 1] or errors that are not positive.
@@ -97,23 +115,37 @@ pub fn checked(
     if found < needed {
         return Ok(Err(NoFit::TooFewSizes { needed, found }));
     }
-    let falls = |i: &usize| {
-        let error = errors[*i].hypot(errors[*i - 1]);
-        scores[*i] < scores[*i - 1] - ERRORS * error
-    };
-    if let Some(at) = (1..found).find(falls) {
-        return Ok(Err(NoFit::NotMonotone { at: sizes[at] }));
+    if let Some(why) = not_rising(sizes, scores, errors) {
+        return Ok(Err(why));
     }
     let last = found - 1;
-    let (shown, _) = search(family, &sizes[..last], &scores[..last], &errors[..last]);
+    let Some((shown, _)) = search(family, &sizes[..last], &scores[..last], &errors[..last]) else {
+        return Ok(Err(NoFit::NotFitted));
+    };
     let (foretold, observed) = (family.value(sizes[last], &shown), scores[last]);
     let allowed = (ERRORS * errors[last]).max(TOLERATED * (1.0 - observed));
-    if (foretold - observed).abs() > allowed {
+    if !foretold.is_finite() || (foretold - observed).abs() > allowed {
         return Ok(Err(NoFit::Missed { foretold, observed }));
     }
-    let (parameters, chi2) = search(family, sizes, scores, errors);
+    let Some((parameters, chi2)) = search(family, sizes, scores, errors) else {
+        return Ok(Err(NoFit::NotFitted));
+    };
+    let farthest = family.value(FARTHEST * sizes[last], &parameters);
+    if farthest.is_nan() || farthest < observed {
+        return Ok(Err(NoFit::Below { foretold: farthest, observed }));
+    }
     let sizes = (sizes[0], sizes[last]);
     Ok(Ok(CheckedFit { family, parameters, chi2, foretold, sizes }))
+}
+
+/// Why scores do not rise, if they don't.
+fn not_rising(sizes: &[f64], scores: &[f64], errors: &[f64]) -> Option<NoFit> {
+    if let Some(at) = (1..scores.len()).find(|&i| scores[i] < scores[i - 1]) {
+        return Some(NoFit::NotMonotone { at: sizes[at] });
+    }
+    let last = scores.len() - 1;
+    let rise = scores[last] - scores[0];
+    (rise <= ERRORS * errors[last].hypot(errors[0])).then_some(NoFit::Flat)
 }
 
 fn check(sizes: &[f64], scores: &[f64], errors: &[f64]) -> Result<()> {
@@ -139,8 +171,13 @@ fn check(sizes: &[f64], scores: &[f64], errors: &[f64]) -> Result<()> {
     }
 }
 
-/// The parameters with the least weighted sum of squares over all starts, and that sum.
-fn search(family: Family, sizes: &[f64], scores: &[f64], errors: &[f64]) -> (Vec<f64>, f64) {
+/// The parameters with the least weighted sum of squares over all starts, and that sum; `None` if no start ends.
+fn search(
+    family: Family,
+    sizes: &[f64],
+    scores: &[f64],
+    errors: &[f64],
+) -> Option<(Vec<f64>, f64)> {
     let residuals = |free: &[f64]| -> Vec<f64> {
         let parameters = bound(family, free);
         let of = |((&n, score), error): ((&f64, &f64), &f64)| {
@@ -153,11 +190,8 @@ fn search(family: Family, sizes: &[f64], scores: &[f64], errors: &[f64]) -> (Vec
         .map(|start| least_squares::minimise(residuals, &start))
         .filter(|s| s.sse.is_finite());
     // The first of equals, so that nothing depends on rounding in the comparison.
-    let best = ended.reduce(|best, next| if next.sse < best.sse { next } else { best });
-    match best {
-        Some(solution) => (bound(family, &solution.parameters), solution.sse),
-        None => (family.usual_start().to_vec(), f64::MAX),
-    }
+    let best = ended.reduce(|best, next| if next.sse < best.sse { next } else { best })?;
+    Some((bound(family, &best.parameters), best.sse))
 }
 
 /// Limits tried, and rates.
@@ -259,9 +293,10 @@ mod tests {
         falls[3] = 0.75;
         let found = checked(Family::Pow3, &SIZES, &falls, &[0.01; 8]).expect("valid");
         assert_eq!(found, Err(NoFit::NotMonotone { at: 80.0 }));
-        // A drop within the errors is no fall.
-        let noisy = checked(Family::Pow3, &SIZES, &falls, &[0.2; 8]).expect("valid");
-        assert!(noisy.is_ok(), "{noisy:?}");
+        // So is a drop within the errors: nothing is foretold of a curve that does not rise throughout.
+        falls[3] = 0.849_999;
+        let found = checked(Family::Pow3, &SIZES, &falls, &[0.02; 8]).expect("valid");
+        assert_eq!(found, Err(NoFit::NotMonotone { at: 80.0 }));
         let mut jumps = rising;
         jumps[7] = 0.99;
         let found = checked(Family::Pow3, &SIZES, &jumps, &[0.002; 8]).expect("valid");
@@ -273,17 +308,26 @@ mod tests {
     }
 
     #[test]
-    fn constant_curves_are_fitted_without_nan() {
+    fn nothing_is_foretold_of_flat_curves_nor_below_what_is_there() {
         for family in FAMILIES {
             for level in [0.0, 0.5, 1.0] {
                 let found = checked(family, &SIZES, &[level; 8], &[0.01; 8]).expect("valid");
-                if let Ok(f) = found {
-                    assert!(
-                        f.chi2.is_finite() && f.parameters.iter().all(|p| p.is_finite()),
-                        "{f:?}"
-                    );
-                }
+                assert_eq!(found, Err(NoFit::Flat), "{family:?} at {level}");
             }
+            let creeping = [0.9, 0.901, 0.902, 0.903, 0.904, 0.905, 0.906, 0.907];
+            let found = checked(family, &SIZES, &creeping, &[0.01; 8]).expect("valid");
+            assert_eq!(found, Err(NoFit::Flat), "{family:?}: within the errors");
         }
+        // Flat from 80 on with a late jump inside the errors: the fitted limit is below the jump.
+        let late = [0.5, 0.7, 0.8, 0.8, 0.8, 0.8, 0.8, 0.805];
+        let found = checked(Family::Exp3, &SIZES, &late, &[0.005; 8]).expect("valid");
+        assert!(matches!(found, Err(NoFit::Below { .. })), "{found:?}");
+    }
+
+    #[test]
+    fn a_search_without_an_end_is_no_fit() {
+        // Sizes so large that every curve of the family overflows on the way.
+        let huge = [1e300, 2e300];
+        assert_eq!(search(Family::Mmf4, &huge, &[f64::NAN, 0.9], &[0.01; 2]), None);
     }
 }
