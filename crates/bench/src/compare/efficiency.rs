@@ -154,6 +154,7 @@ mod tests {
             folds: 1,
             cv_repeats: None,
             test_size: None,
+            draws: Default::default(),
         };
         let items: Vec<u32> = (1000..1200).collect();
         let right = |repeat: u32, item: u32| {
