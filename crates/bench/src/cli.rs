@@ -156,6 +156,9 @@ pub struct MergeArgs {
     /// Another folder for what is joined
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
+    /// The folder of a table of one's own [default: beside the first results, or above them]
+    #[arg(long, value_name = "DIR")]
+    pub beside: Option<PathBuf>,
     /// No table
     #[arg(long, short)]
     pub quiet: bool,
@@ -173,6 +176,9 @@ pub struct VerifyArgs {
     /// Run all trials again
     #[arg(long)]
     pub all: bool,
+    /// The folder of a table of one's own [default: beside the results, or above them]
+    #[arg(long, value_name = "DIR")]
+    pub beside: Option<PathBuf>,
     /// Chooses which trials are run again
     #[arg(long, default_value = "0")]
     pub seed: u64,

@@ -14,6 +14,7 @@ use crate::data::hex;
 use crate::error::Result;
 use crate::experiment::ModelSpec;
 use crate::runner;
+use crate::source;
 use machines::Machines;
 
 /// The file's name in a results folder.
@@ -27,6 +28,8 @@ pub struct Environment {
     version: &'static str,
     commit: String,
     dirty: Option<bool>,
+    /// [`source::fingerprint`] of what this program was built from.
+    source: &'static str,
     cargo_lock: String,
     rustc: &'static str,
     target: &'static str,
@@ -61,11 +64,12 @@ pub fn now() -> u64 {
 impl Environment {
     /// Asks the machine.
     pub fn new(device: nn::Device, jobs: usize, started: u64) -> Self {
-        let commit = git(&["rev-parse", "HEAD"]);
+        let commit = is_checked_out().then(|| git(&["rev-parse", "HEAD"])).flatten();
         Environment {
             version: env!("CARGO_PKG_VERSION"),
             dirty: commit.as_ref().and_then(|_| git(&STATUS)).map(|changes| !changes.is_empty()),
             commit: commit.unwrap_or_else(|| "unknown".into()),
+            source: env!("BENCH_SOURCE"),
             cargo_lock: hex(&Sha256::digest(include_bytes!("../../../Cargo.lock"))),
             rustc: env!("BENCH_RUSTC"),
             target: env!("BENCH_TARGET"),
@@ -143,6 +147,13 @@ pub fn carry_over(target: &Path, folders: &[PathBuf]) -> Result<()> {
 
 /// Changes to anything but results, which the sweep itself is writing.
 const STATUS: [&str; 5] = ["status", "--porcelain", "--", ":/", ":(top,exclude)results"];
+
+/// True if the sources that are here now are those that this program was built from: only then does the commit that is
+/// checked out tell anything of it.
+fn is_checked_out() -> bool {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    source::fingerprint(&root).is_some_and(|now| now == env!("BENCH_SOURCE"))
+}
 
 /// Asks about the source that this binary was built from, wherever it runs.
 fn git(arguments: &[&str]) -> Option<String> {
@@ -236,6 +247,22 @@ mod tests {
         assert_eq!(utc(0), "1970-01-01T00:00:00Z");
         assert_eq!(utc(951_827_696), "2000-02-29T12:34:56Z");
         assert_eq!(utc(1_496_534_400), "2017-06-04T00:00:00Z");
+    }
+
+    #[test]
+    fn the_commit_is_of_the_sources_that_the_program_was_built_from() {
+        // Tests run where they were built.
+        assert!(is_checked_out());
+        let root = tempfile::tempdir().expect("a folder");
+        assert_eq!(source::fingerprint(root.path()), None);
+        let file = root.path().join("crates/a/src/lib.rs");
+        std::fs::create_dir_all(file.parent().expect("a folder")).expect("made");
+        let print = |text: &str| {
+            std::fs::write(&file, text).expect("written");
+            source::fingerprint(root.path()).expect("sources")
+        };
+        assert_eq!(print("one\n"), print("one\r\n"));
+        assert_ne!(print("one\n"), print("two\n"));
     }
 
     #[test]

@@ -34,6 +34,7 @@ pub mod report;
 pub mod runner;
 pub mod seed;
 pub mod show;
+mod source;
 pub mod split;
 pub mod store;
 pub mod stratify;

@@ -266,14 +266,16 @@ fn check_sizes(experiment: &Experiment, dataset: &Dataset) -> Result<()> {
     if let Some(class) = train.iter().position(|&count| count < needed) {
         return Err(Error::input(format!(
             "class {:?} of {:?} has {} training examples, fewer than the {needed} folds",
-            dataset.class_names[class], dataset.name, train[class]
+            dataset.class_names[class],
+            dataset.title(),
+            train[class]
         )));
     }
     let scores_test_set = experiment.protocol.kind != crate::experiment::ProtocolKind::RepeatedCv;
     if test.contains(&0) && scores_test_set {
         return Err(Error::input(format!(
             "{:?} has no test set for every class, which protocol.kind = {:?} scores on; use \"repeated-cv\"",
-            dataset.name,
+            dataset.title(),
             experiment.protocol.kind.name()
         )));
     }
@@ -281,7 +283,8 @@ fn check_sizes(experiment: &Experiment, dataset: &Dataset) -> Result<()> {
     match experiment.protocol.sizes.iter().find(|&&n| n as usize > capacity) {
         Some(n) => Err(Error::input(format!(
             "protocol.sizes has {n}, but a training part of {:?} under {} holds {capacity} examples",
-            dataset.name, experiment.protocol.kind
+            dataset.title(),
+            experiment.protocol.kind
         ))),
         None => Ok(()),
     }

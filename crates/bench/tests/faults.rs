@@ -383,7 +383,10 @@ fn degenerate_studies_have_defined_summaries() {
     // One repeat, everything right, or everything of one class wrong; a single fold's worth of variation.
     let one = experiment(protocol(ProtocolKind::RepeatedCv, &[2], 1, 2), &[&ORACLE, &CONSTANT]);
     let single = experiment(protocol(ProtocolKind::Holdout, &[2], 1, 1), &[&ORACLE, &CONSTANT]);
-    for experiment in [one, single] {
+    // Folds of one item inside four examples: a single class is held out.
+    let inside =
+        experiment(protocol(ProtocolKind::SmallSampleCv, &[4], 2, 4), &[&ORACLE, &CONSTANT]);
+    for experiment in [one, single, inside] {
         let bench = bench_of(experiment);
         let folder = TempDir::new().expect("a folder");
         let mut store = open(&bench, folder.path());
@@ -401,6 +404,10 @@ fn degenerate_studies_have_defined_summaries() {
             );
         }
         for (name, bytes) in stable_files(folder.path()) {
+            assert!(
+                !name.ends_with(".svg") || !String::from_utf8_lossy(&bytes).contains("NaN"),
+                "{name}"
+            );
             let text = String::from_utf8_lossy(&bytes).to_lowercase();
             let text_file = name.ends_with(".csv") || name.ends_with(".md");
             assert!(!text_file || !(text.contains("nan") || text.contains("inf,")), "{name}");

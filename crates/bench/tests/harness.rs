@@ -297,6 +297,22 @@ fn other_settings_are_refused_by_name_and_more_of_the_same_is_welcome() {
 }
 
 #[test]
+fn what_identifies_a_trial_is_the_same_for_ever() {
+    // Journals are found again by it: if this test fails, format or model-code version must be raised.
+    let text = "format = 1\nmodel_code = 2\ndevice = \"cpu\"\nname = \"study\"\nseed = 3\n\
+        [dataset]\nname = \"csv\"\nclasses = [\"no\", \"yes\"]\nsha256 = \"00ff\"\npath = \"t.csv\"\ntarget = \"kind\"\n\
+        [protocol]\nkind = \"repeated-cv\"\nsizes = [10]\nrepeats = 2\nfolds = 5\ntest_size = 100\n\
+        [[model]]\nname = \"net\"\nkind = \"mlp\"\nscale = \"unit\"\nhidden = [128, 64]\nlearning_rate = 0.001\n\
+        activation = \"relu\"\nnesterov = false\nset = [\"hidden\"]\n[model.tune]\nepochs = [10, 20]\n";
+    let lock = Lock::parse(std::path::Path::new("lock"), text).expect("sound");
+    let key = |n, repeat, fold| TrialKey { model: "net".into(), n, repeat, fold };
+    let ids = lock.trial_ids();
+    assert_eq!(ids.id(&key(10, 1, 4)).as_deref(), Some("8105a6fc057a49d77cb2b845859266fc"));
+    assert_ne!(ids.id(&key(10, 1, 3)), ids.id(&key(10, 1, 4)));
+    assert_eq!(ids.id(&TrialKey { model: "other".into(), ..key(10, 1, 4) }), None);
+}
+
+#[test]
 fn tables_without_a_journal_are_run_again_and_compared() {
     let folder = tempfile::tempdir().expect("a folder");
     let bench = bench(two_folds(&[&ORACLE]));

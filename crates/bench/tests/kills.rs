@@ -98,6 +98,17 @@ fn kills_at_random_moments_change_no_byte() {
     let _ = writeln!(std::io::stderr(), "{killed} kills in {rounds} rounds");
 }
 
+/// True if the process has `guard` open; where that can't be seen, after a while.
+fn waits_for(guard: &Path, child: &std::process::Child) -> bool {
+    if cfg!(not(target_os = "linux")) {
+        std::thread::sleep(Duration::from_secs(5));
+        return true;
+    }
+    let Ok(open) = fs::read_dir(format!("/proc/{}/fd", child.id())) else { return false };
+    let guard = guard.canonicalize().expect("it is there");
+    open.flatten().any(|entry| fs::read_link(entry.path()).is_ok_and(|file| file == guard))
+}
+
 #[test]
 fn two_sweeps_in_one_folder_write_journals_of_their_own() {
     let folder = study();
@@ -109,7 +120,11 @@ fn two_sweeps_in_one_folder_write_journals_of_their_own() {
     let guard = fs::File::create(shared.join("journal/guard")).expect("a guard");
     guard.lock().expect("free");
     let mut both = [spawn(&arguments), spawn(&arguments)];
-    std::thread::sleep(Duration::from_millis(300));
+    let started = Instant::now();
+    while !both.iter().all(|child| waits_for(&shared.join("journal/guard"), child)) {
+        assert!(started.elapsed() < Duration::from_secs(120), "they don't ask for the guard");
+        std::thread::sleep(Duration::from_millis(5));
+    }
     drop(guard);
     for child in &mut both {
         assert!(child.wait().expect("reaped").success());
@@ -215,6 +230,40 @@ fn the_binary_on_a_full_disk_says_so_and_resumes_with_room() {
     assert!(stderr(&ended).contains("00000.log: "), "{}", stderr(&ended));
     let written = fs::metadata(journal(&folder.path().join("full"), 0)).expect("a journal").len();
     assert!(written >= 8192, "{written} bytes were kept");
+    finish(folder.path(), "full");
+    assert_eq!(
+        stable_files(&folder.path().join("whole")),
+        stable_files(&folder.path().join("full"))
+    );
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn the_binary_on_a_small_file_system_says_so_and_resumes_with_room() {
+    let folder = study();
+    let path = |name: &str| folder.path().join(name).to_str().expect("a path").to_owned();
+    // In namespaces of its own a user may mount; what is mounted is gone with them.
+    let script = "mount -t tmpfs -o size=64k none \"$1\" || exit 77\n\
+        \"$2\" sweep \"$3\" --quiet --out \"$1/out\"; ended=$?\n\
+        cp -r \"$1/out\" \"$4\" || exit 78\nexit $ended";
+    fs::create_dir(folder.path().join("small")).expect("a folder");
+    let mut unshare = std::process::Command::new("unshare");
+    unshare.args(["-rm", "sh", "-c", script, "sh", &path("small"), env!("CARGO_BIN_EXE_bench")]);
+    let ended = unshare.args([&path("study.toml"), &path("full")]).current_dir(root()).output();
+    let permitted = |ended: &std::process::Output| {
+        ended.status.code() != Some(77) && !stderr(ended).contains("unshare")
+    };
+    let Some(ended) = ended.ok().filter(permitted) else {
+        common::skipped(
+            "no file system of one's own can be mounted here: the full disk is not tested",
+        );
+        return;
+    };
+    assert_eq!(code(&ended), 2, "{}", stderr(&ended));
+    assert!(stderr(&ended).contains("No space left"), "{}", stderr(&ended));
+    let written = fs::metadata(journal(&folder.path().join("full"), 0)).expect("a journal").len();
+    assert!(written >= 8192, "{written} bytes were kept");
+    finish(folder.path(), "whole");
     finish(folder.path(), "full");
     assert_eq!(
         stable_files(&folder.path().join("whole")),

@@ -14,6 +14,7 @@ use bench::experiment::{
 use bench::plan::plan;
 use bench::record::{Outcome, Record, Status};
 use bench::seed::{shuffle, stream};
+use bench::store::{Lock, Store};
 use bench::sweep;
 use bench::trial::Bench;
 use common::{bench, code, root, stable_files, stderr};
@@ -82,8 +83,101 @@ fn jobs_and_shards_change_no_byte() {
     run(&["merge", &path("shared"), "--quiet"]);
     assert_eq!(one, stable_files(&folder.path().join("shared")), "a shared folder");
 
+    // In an order of its own, kept and published by the library.
+    shuffled(&folder.path().join("study.toml"), &folder.path().join("shuffled"));
+    assert_eq!(one, stable_files(&folder.path().join("shuffled")), "shuffled");
+
+    #[cfg(unix)]
+    {
+        interrupted(&file, &folder.path().join("cut"));
+        assert_eq!(one, stable_files(&folder.path().join("cut")), "interrupted and resumed");
+    }
+
     run(&["verify", &path("merged"), "--all"]);
     verify_finds_what_was_changed(&folder.path().join("merged"));
+}
+
+fn shuffled(file: &Path, out: &Path) {
+    let experiment = bench::experiment_file::read(file, &bench::app::registry()).expect("sound");
+    let dataset = Dataset::load(&experiment.dataset, &root().join("data")).expect("MNIST");
+    let bench = Bench::new(experiment, dataset, Device::Cpu).expect("sound");
+    let lock = Lock::new(bench.experiment(), bench.dataset(), Device::Cpu);
+    let mut store = Store::open(out, &lock).expect("a folder");
+    let mut trials = plan(bench.experiment());
+    shuffle(&mut trials, &mut stream(23, "shuffled", &[]));
+    sweep::run(&bench, &trials, 2, &AtomicBool::new(false), &mut store).expect("a sweep");
+    let _published = store.publish(bench::publish::items(&bench)).expect("tables");
+    bench::publish::folder(out).expect("figures");
+}
+
+/// Interrupts a sweep again and again, whenever it has kept something, until it has run through.
+#[cfg(unix)]
+fn interrupted(file: &str, out: &Path) {
+    let arguments =
+        ["sweep", file, "--quiet", "--out", out.to_str().expect("a path"), "--jobs", "2"];
+    let mut interrupts = 0;
+    loop {
+        let mut child = common::command(&root(), &arguments)
+            .stderr(std::process::Stdio::null())
+            .spawn()
+            .expect("it runs");
+        let kept = || {
+            fs::metadata(out.join(format!("journal/{interrupts:05}.log"))).map_or(0, |m| m.len())
+        };
+        let ended = loop {
+            if let Some(ended) = child.try_wait().expect("a child") {
+                break ended;
+            }
+            if kept() > 2000 {
+                let id = child.id().to_string();
+                let sent = std::process::Command::new("kill").args(["-INT", &id]).status();
+                assert!(sent.expect("kill runs").success());
+                break child.wait().expect("reaped");
+            }
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        };
+        match ended.code() {
+            Some(0) => break,
+            Some(130) => interrupts += 1,
+            other => panic!("{other:?}"),
+        }
+    }
+    assert!(interrupts > 0, "it was never interrupted");
+}
+
+#[test]
+fn every_instruction_set_gives_the_same_bytes() {
+    let folder = TempDir::new().expect("a folder");
+    let path = |name: &str| folder.path().join(name).to_str().expect("a path").to_owned();
+    let text = "name = \"study\"\nseed = 3\n[dataset]\nname = \"mnist\"\nclasses = [3, 5]\n\
+        [protocol]\nsizes = [12]\nrepeats = 1\nfolds = 2\ntest_size = 60\n\
+        [[model]]\nname = \"mlp\"\nkind = \"mlp\"\nepochs = 3\n\
+        [[model]]\nname = \"cnn\"\nkind = \"cnn\"\nconv = [8]\nepochs = 3\n";
+    fs::write(folder.path().join("study.toml"), text).expect("written");
+    let sweep = |out: &str, isa: Option<&str>| {
+        let arguments = ["sweep", &path("study.toml"), "--quiet", "--out", &path(out)];
+        let mut command = common::command(&root(), &arguments);
+        match isa {
+            Some(name) => command.env("NN_SIMD", name),
+            None => command.env_remove("NN_SIMD"),
+        };
+        command.output().expect("it runs")
+    };
+    let unset = sweep("unset", None);
+    assert_eq!(code(&unset), 0, "{}", stderr(&unset));
+    let unset = stable_files(&folder.path().join("unset"));
+    let mut tried = 0;
+    for isa in nn::native::Isa::available() {
+        let ended = sweep(isa.name(), Some(isa.name()));
+        assert_eq!(code(&ended), 0, "{}: {}", isa.name(), stderr(&ended));
+        assert_eq!(unset, stable_files(&folder.path().join(isa.name())), "{}", isa.name());
+        tried += 1;
+    }
+    assert!(tried > 0);
+    let unknown = sweep("unknown", Some("sse9"));
+    assert_eq!(code(&unknown), 2, "{}", stderr(&unknown));
+    assert!(stderr(&unknown).contains("no instruction set \"sse9\""), "{}", stderr(&unknown));
+    assert!(!folder.path().join("unknown").exists());
 }
 
 /// Each change is found, named, and undone.
@@ -124,6 +218,47 @@ fn verify_finds_what_was_changed(results: &Path) {
     let said = common::stdout(&found);
     assert!(said.contains("naive-bayes, n = 12, repeat 0, fold 0: train_accuracy was"), "{said}");
     fs::write(&path, before).expect("undone");
+    verify_allows_last_bits_elsewhere(results);
+}
+
+/// On another machine, or by another binary, last bits of what rests on matrix products may differ, and nothing else may.
+fn verify_allows_last_bits_elsewhere(results: &Path) {
+    let change = |name: &str, from: &str, to: &str| {
+        let path = results.join(name);
+        let before = fs::read_to_string(&path).expect("a file");
+        assert!(before.contains(from), "{from} in {before}");
+        fs::write(&path, before.replacen(from, to, 1)).expect("changed");
+    };
+    for model in ["naive-bayes", "logistic-regression"] {
+        let scores =
+            fs::read_to_string(results.join(format!("scores/{model}.csv"))).expect("scores");
+        let loss = scores.lines().nth(1).expect("a row").split(',').nth(10).expect("a loss");
+        let moved = loss.parse::<f64>().expect("a number") * (1.0 + 1e-9);
+        change(&format!("scores/{model}.csv"), &format!(",{loss},"), &format!(",{moved},"));
+    }
+    let verify = || {
+        let found = bench(&["verify", results.to_str().expect("a path"), "--all"]);
+        assert_eq!(code(&found), 1, "{}", stderr(&found));
+        common::stdout(&found)
+    };
+    let here = verify();
+    assert!(here.contains("naive-bayes, n = 12, repeat 0, fold 0: log_loss was"), "{here}");
+    assert!(here.contains("logistic-regression, n = 12, repeat 0, fold 0: log_loss was"), "{here}");
+    assert!(!here.contains("made elsewhere"), "{here}");
+    change("environment.toml", "cargo_lock = \"", "cargo_lock = \"f");
+    let elsewhere = verify();
+    assert!(
+        elsewhere.contains("naive-bayes, n = 12, repeat 0, fold 0: log_loss was"),
+        "{elsewhere}"
+    );
+    assert!(
+        !elsewhere.contains("logistic-regression, n = 12"),
+        "within the tolerance: {elsewhere}"
+    );
+    assert!(
+        elsewhere.contains("made elsewhere") && elsewhere.contains("cargo_lock was"),
+        "{elsewhere}"
+    );
 }
 
 fn spec(kind: &'static Kind) -> ModelSpec {
@@ -209,4 +344,29 @@ fn held_out_items_that_equal_training_items_are_found_by_content() {
     let shape = models::Shape { height: 2, width: 2, channels: 1 };
     let data = Dataset::from_parts("planted", shape, pixels, vec![0, 1, 0, 1], 2);
     assert_eq!(data.duplicates_across_sets(), [(0, 3)]);
+    assert_eq!(data.duplicates_in_pool(), [], "the twins are in two sets");
+}
+
+#[test]
+fn duplicates_are_found_wherever_they_are_put() {
+    // Forty different items, five of them once more, among the held-out ones; all shuffled.
+    let mut generator = stream(9, "twins", &[]);
+    for round in 0..20u8 {
+        let mut train: Vec<u8> = (0..40).collect();
+        let mut test: Vec<u8> = (0..5).chain(100..110).collect();
+        shuffle(&mut train, &mut generator);
+        shuffle(&mut test, &mut generator);
+        let expected: Vec<(u32, u32)> = test
+            .iter()
+            .zip(40..)
+            .filter_map(|(item, at)| Some((train.iter().position(|t| t == item)? as u32, at)))
+            .collect();
+        assert_eq!(expected.len(), 5);
+        let all: Vec<u8> = [&train[..], &test].concat();
+        let pixels = all.iter().flat_map(|&i| [i, 255 - i, round, 7]).collect();
+        let shape = models::Shape { height: 2, width: 2, channels: 1 };
+        let labels = (0..all.len() as u32).map(|i| i % 2).collect();
+        let data = Dataset::from_parts("planted", shape, pixels, labels, 40);
+        assert_eq!(data.duplicates_across_sets(), expected);
+    }
 }

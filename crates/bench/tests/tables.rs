@@ -66,6 +66,61 @@ fn labels_stay_and_standardisation_is_fitted_on_the_training_rows() {
     assert!(standard >= 70, "the class is in the second column: {standard} of 80");
 }
 
+/// `bench` in a folder that knows of no data.
+fn elsewhere(folder: &Path, arguments: &[&str]) -> std::process::Output {
+    common::command(folder, arguments).output().expect("it runs")
+}
+
+#[test]
+fn a_table_needs_no_data_folder_and_its_results_are_verified_from_anywhere() {
+    let folder = study(table().as_bytes(), str::to_owned);
+    let ended =
+        elsewhere(folder.path(), &["sweep", "study.toml", "--quiet", "--out", "results/mine"]);
+    assert_eq!(code(&ended), 0, "{}", stderr(&ended));
+    let isolated = elsewhere(
+        folder.path(),
+        &["sweep", "study.toml", "--quiet", "--isolate", "--out", "isolated"],
+    );
+    assert_eq!(code(&isolated), 0, "{}", stderr(&isolated));
+    let planned = elsewhere(folder.path(), &["plan", "study.toml"]);
+    assert_eq!(code(&planned), 0, "{}", stderr(&planned));
+    let missing = elsewhere(folder.path(), &["sweep", "study.toml", "--data", "nowhere"]);
+    assert_eq!(code(&missing), 2, "a folder that is named must be there");
+
+    let away = TempDir::new().expect("a folder");
+    let results = folder.path().join("results/mine");
+    let results = results.to_str().expect("a path");
+    let verified = elsewhere(away.path(), &["verify", results, "--all"]);
+    assert_eq!(code(&verified), 0, "{}{}", common::stdout(&verified), stderr(&verified));
+    let merged = elsewhere(away.path(), &["merge", results, "--quiet", "--out", "merged"]);
+    assert_eq!(code(&merged), 0, "{}", stderr(&merged));
+
+    let moved = elsewhere(away.path(), &["verify", "merged"]);
+    assert_eq!(code(&moved), 2);
+    assert!(
+        stderr(&moved).contains("no file \"mine.csv\" beside the results"),
+        "{}",
+        stderr(&moved)
+    );
+    assert!(stderr(&moved).contains("--beside DIR"), "{}", stderr(&moved));
+    let beside = folder.path().to_str().expect("a path");
+    let found = elsewhere(away.path(), &["verify", "merged", "--beside", beside]);
+    assert_eq!(code(&found), 0, "{}{}", common::stdout(&found), stderr(&found));
+}
+
+#[test]
+fn rows_that_are_there_twice_are_warned_of() {
+    let folder = study(table().as_bytes(), str::to_owned);
+    assert!(!stderr(&sweep(folder.path(), &[])).contains("may be scored equal"));
+    let twice = format!("{}919,0.002,no\n", table());
+    assert_eq!(twice.matches("\n919,0.002,no\n").count(), 2, "row 1 of table()");
+    let folder = study(twice.as_bytes(), str::to_owned);
+    let warned = sweep(folder.path(), &[]);
+    assert_eq!(code(&warned), 0, "{}", stderr(&warned));
+    let expected = "1 items that may be scored equal one that may be learnt from (first: 20 and 1,";
+    assert!(stderr(&warned).contains(expected), "{}", stderr(&warned));
+}
+
 #[test]
 fn classes_are_chosen_by_name() {
     let mut text = table();
@@ -80,7 +135,8 @@ fn classes_are_chosen_by_name() {
     });
     let refused = sweep(wrong.path(), &[]);
     assert!(
-        stderr(&refused).contains("no class nope, its classes are no, other, yes"),
+        stderr(&refused)
+            .contains("dataset \"mine.csv\" has no class nope, its classes are no, other, yes"),
         "{}",
         stderr(&refused)
     );
@@ -129,7 +185,7 @@ fn a_bad_table_is_refused_naming_file_line_and_column() {
         (
             table().into(),
             Box::new(|text: &str| text.replace("folds = 2", "folds = 11")),
-            "class \"no\" of \"csv\" has 10 training examples, fewer than the 11 folds",
+            "class \"no\" of \"mine.csv\" has 10 training examples, fewer than the 11 folds",
         ),
         (
             table().into(),

@@ -30,7 +30,27 @@ impl Kind {
     ) -> Kind {
         Kind { name, summary, caveat: None, params, tuning: Tuning::NONE, build }
     }
+
+    /// True if a fit with these settings gives the same bits on every processor and operating system: its sums have one
+    /// order whatever the vector width, and it takes logarithms and the like from `libm`. Of nets, this holds for the
+    /// native engine.
+    pub fn is_portable(&self, settings: &Settings) -> bool {
+        PORTABLE.contains(&self.name) && settings.text("solver") != Some("linfa")
+    }
 }
+
+/// Kinds that are portable with their own solver.
+const PORTABLE: [&str; 9] = [
+    "majority",
+    "naive-bayes",
+    "decision-tree",
+    "random-forest",
+    "extra-trees",
+    "gradient-boosting",
+    "adaboost",
+    "mlp",
+    "cnn",
+];
 
 /// All kinds, in the order in which `bench models` lists them.
 pub fn kinds() -> &'static [Kind] {

@@ -6,7 +6,7 @@ use models::Registry;
 
 use crate::cli::{Common, MergeArgs};
 use crate::cmd::{Exit, results_path};
-use crate::data::{Dataset, data_folder};
+use crate::data::Dataset;
 use crate::error::Result;
 use crate::plan::{TrialKey, plan};
 use crate::publish::{self, items};
@@ -27,7 +27,8 @@ pub fn run(common: &Common, arguments: &MergeArgs, registry: &Registry) -> Resul
     // Nothing is written until all of it is known to fit together.
     let joined = Joined::read(&target, &folders)?;
     let experiment = joined.lock().experiment(registry)?;
-    let dataset = Dataset::load(&experiment.dataset, &data_folder(common.data.as_deref())?)?;
+    let (data, beside) = (common.data.as_deref(), arguments.beside.as_deref());
+    let dataset = Dataset::load_for(&folders[0], &experiment.dataset, data, beside)?;
     let bench = Bench::new(experiment, dataset, joined.lock().device()?)?;
     let folders = joined.folders().to_vec();
     let mut store = joined.write()?;

@@ -6,7 +6,7 @@ use models::Registry;
 
 use crate::cli::{Common, PlanArgs};
 use crate::cmd::{Exit, experiment};
-use crate::data::{Dataset, data_folder};
+use crate::data::{Dataset, data_folder_for};
 use crate::error::Result;
 use crate::experiment::Tune;
 use crate::output;
@@ -20,7 +20,10 @@ use crate::trial::Bench;
 /// Bad input.
 pub fn run(common: &Common, arguments: &PlanArgs, registry: &Registry) -> Result<Exit> {
     let experiment = experiment(&arguments.selection, registry)?;
-    let dataset = Dataset::load(&experiment.dataset, &data_folder(common.data.as_deref())?)?;
+    let dataset = Dataset::load(
+        &experiment.dataset,
+        &data_folder_for(&experiment.dataset, common.data.as_deref())?,
+    )?;
     let bench = Bench::new(experiment, dataset, nn::Device::Cpu)?;
     let experiment = bench.experiment();
     let mut trials = plan(experiment);

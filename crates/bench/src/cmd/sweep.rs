@@ -7,10 +7,10 @@ use models::Registry;
 
 use crate::cli::{Common, Selection, SweepArgs};
 use crate::cmd::{Exit, experiment, jobs, stop_on_signal};
-use crate::data::{Dataset, data_folder};
+use crate::data::{Dataset, data_folder_for};
 use crate::environment::{self, Environment};
 use crate::error::Result;
-use crate::experiment::Experiment;
+use crate::experiment::{Experiment, ProtocolKind};
 use crate::isolate::Isolation;
 use crate::plan::{TrialKey, plan, running_order};
 use crate::progress::{Progress, duration};
@@ -84,7 +84,7 @@ impl Prepared {
         let device = device::chosen(arguments.device, arguments.engine)?;
         device::check(device)?;
         let folder = workspace::results_folder(arguments.out.as_deref(), &experiment.name);
-        let data = data_folder(common.data.as_deref())?;
+        let data = data_folder_for(&experiment.dataset, common.data.as_deref())?;
         let dataset = Dataset::load(&experiment.dataset, &data)?;
         let lock = Lock::new(&experiment, &dataset, device);
         let isolation = isolation(&experiment, arguments, device, &lock, &data)?;
@@ -210,6 +210,25 @@ fn announce(bench: &Bench, store: &Store, asked: usize, missing: usize, jobs: us
         if let Some(caveat) = model.kind.caveat {
             crate::say!("warning: {} is not reproducible: {caveat}", model.name);
         }
+    }
+    warn_of_twins(bench);
+}
+
+/// Whoever has learnt an item by heart is right on its twin.
+fn warn_of_twins(bench: &Bench) {
+    let twins = match bench.experiment().protocol.kind {
+        ProtocolKind::RepeatedCv => bench.dataset().duplicates_in_pool(),
+        ProtocolKind::Holdout | ProtocolKind::SmallSampleCv => {
+            bench.dataset().duplicates_across_sets()
+        }
+    };
+    if let Some((first, second)) = twins.first() {
+        crate::say!(
+            "warning: {} items that may be scored equal one that may be learnt from (first: {second} and {first}, \
+             counted from 0 in {}): take them out, or accuracy is too high",
+            twins.len(),
+            bench.dataset().title()
+        );
     }
 }
 

@@ -1,12 +1,12 @@
 //! `bench verify`: are these results what their settings give, here and now?
 
 use std::fmt::Write;
+use std::sync::atomic::Ordering;
 
 use models::Registry;
 
 use crate::cli::{Common, VerifyArgs};
 use crate::cmd::{Exit, jobs, results_folder, stop_on_signal};
-use crate::data::data_folder;
 use crate::error::Result;
 use crate::output;
 use crate::verify::{Check, Verifier};
@@ -18,7 +18,12 @@ use crate::verify::{Check, Verifier};
 pub fn run(common: &Common, arguments: &VerifyArgs, registry: &Registry) -> Result<Exit> {
     let stop = stop_on_signal()?;
     let folder = results_folder(arguments.results.results.as_ref());
-    let verifier = Verifier::new(&folder, &data_folder(common.data.as_deref())?, registry)?;
+    let (data, beside) = (common.data.as_deref(), arguments.beside.as_deref());
+    let verifier = match Verifier::new(&folder, data, beside, registry) {
+        // Whoever waited for a program that introduces itself was told to stop.
+        Err(_) if stop.load(Ordering::Relaxed) => return Ok(Exit::Interrupted),
+        verifier => verifier?,
+    };
     let mut checks = verifier.files();
     let fraction = if arguments.all { 1.0 } else { arguments.fraction };
     let trials = verifier.trials(fraction, arguments.seed, jobs(arguments.jobs), &stop)?;

@@ -13,7 +13,7 @@ use models::Registry;
 
 use crate::cli::{Common, WorkerArgs};
 use crate::cmd::Exit;
-use crate::data::{Dataset, data_folder};
+use crate::data::{Dataset, data_folder_for};
 use crate::error::{Error, Result};
 use crate::isolate::READY;
 use crate::plan::TrialKey;
@@ -64,7 +64,10 @@ fn prepare(
     if let (Some(table), Some(folder)) = (&mut experiment.dataset.table, &arguments.beside) {
         table.beside.clone_from(folder);
     }
-    let dataset = Dataset::load(&experiment.dataset, &data_folder(common.data.as_deref())?)?;
+    let dataset = Dataset::load(
+        &experiment.dataset,
+        &data_folder_for(&experiment.dataset, common.data.as_deref())?,
+    )?;
     let own = Lock::new(&experiment, &dataset, arguments.device);
     if own != lock {
         return Err(Error::input("the worker's program or data differ from the sweep's"));

@@ -22,7 +22,7 @@ pub(super) fn load(spec: &TableSpec, data: &Path) -> Result<Dataset> {
     let path = find(spec, data)?;
     let bytes = read(&path)?;
     let text = std::str::from_utf8(&bytes).map_err(|error| {
-        let line = bytes[..error.valid_up_to()].iter().filter(|&&b| b == b'\n').count() + 1;
+        let line = line_of(&bytes, error.valid_up_to());
         Error::input(format!("{}:{line}: not UTF-8 text; save the table as UTF-8", path.display()))
     })?;
     let table = parse(&path, text.trim_start_matches('\u{feff}'), &spec.target)?;
@@ -64,7 +64,7 @@ pub(super) fn load(spec: &TableSpec, data: &Path) -> Result<Dataset> {
 }
 
 /// Where the table is: as named from the experiment file's folder, the data folder, or here.
-fn find(spec: &TableSpec, data: &Path) -> Result<PathBuf> {
+pub(super) fn find(spec: &TableSpec, data: &Path) -> Result<PathBuf> {
     let places = [spec.beside.join(&spec.path), data.join(&spec.path), PathBuf::from(&spec.path)];
     if let Some(path) = places.iter().find(|path| path.is_file()) {
         return Ok(path.clone());
@@ -93,6 +93,13 @@ struct Table {
 fn parse(path: &Path, text: &str, target: &str) -> Result<Table> {
     let at = |line: u64, what: String| Error::input(format!("{}:{line}: {what}", path.display()));
     let mut reader = ReaderBuilder::new().trim(Trim::All).from_reader(text.as_bytes());
+    let line = |position: Option<&csv::Position>| {
+        // Empty lines are passed over, and the position is the end of the row before them.
+        let end = position.map_or(0, |position| position.byte() as usize).min(text.len());
+        let empty =
+            text.as_bytes()[end..].iter().take_while(|b| matches!(b, b'\r' | b'\n')).count();
+        line_of(text.as_bytes(), end + empty)
+    };
     let header = reader.headers().map_err(|error| at(1, error.to_string()))?.clone();
     if header.is_empty() || (header.len() == 1 && header[0].is_empty()) {
         return Err(at(1, "the table is empty: expected a header row and rows below it".into()));
@@ -110,7 +117,7 @@ fn parse(path: &Path, text: &str, target: &str) -> Result<Table> {
     let mut table = Table { columns: header.len() - 1, values: Vec::new(), labels: Vec::new() };
     for row in reader.records() {
         let row = row.map_err(|error| {
-            let line = error.position().map_or(0, csv::Position::line);
+            let line = line(error.position());
             match error.kind() {
                 csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
                     at(line, format!("{len} cells, but the header has {expected_len}"))
@@ -118,11 +125,11 @@ fn parse(path: &Path, text: &str, target: &str) -> Result<Table> {
                 _ => at(line, error.to_string()),
             }
         })?;
-        let line = row.position().map_or(0, csv::Position::line);
+        let line = || line(row.position());
         for (column, cell) in row.iter().enumerate().filter(|(column, _)| *column != class) {
             let value = number(cell).ok_or_else(|| {
                 at(
-                    line,
+                    line(),
                     format!(
                         "column {:?} holds {cell:?}, expected a finite number",
                         &header[column]
@@ -132,7 +139,10 @@ fn parse(path: &Path, text: &str, target: &str) -> Result<Table> {
             table.values.push(value);
         }
         if row[class].is_empty() {
-            return Err(at(line, format!("column {target:?} is empty, expected the row's class")));
+            return Err(at(
+                line(),
+                format!("column {target:?} is empty, expected the row's class"),
+            ));
         }
         table.labels.push(row[class].to_owned());
     }
@@ -140,6 +150,13 @@ fn parse(path: &Path, text: &str, target: &str) -> Result<Table> {
         return Err(at(1, "no rows below the header".into()));
     }
     Ok(table)
+}
+
+/// The line, counted from 1, in which the byte at `at` lies; lines end as editors have it: LF, CR LF, or CR.
+fn line_of(bytes: &[u8], at: usize) -> u64 {
+    let ends =
+        |i: usize| bytes[i] == b'\n' || (bytes[i] == b'\r' && bytes.get(i + 1) != Some(&b'\n'));
+    1 + (0..at).filter(|&i| ends(i)).count() as u64
 }
 
 fn find_target(header: &StringRecord, target: &str) -> std::result::Result<usize, String> {
@@ -211,6 +228,28 @@ mod tests {
         ] {
             assert!(refused(text).starts_with(expected), "{text:?}: {}", refused(text));
         }
+    }
+
+    #[test]
+    fn lines_are_counted_as_an_editor_does_whatever_ends_them() {
+        let rows = ["a,target", "1,x", "", "", "2,y", "\"3", "4\",z"];
+        for end in ["\n", "\r\n", "\r"] {
+            let refused = refused(&rows.join(end));
+            assert!(refused.starts_with("t.csv:6: column \"a\" holds"), "{end:?}: {refused}");
+            let short = rows[..5].join(end).replace("2,y", "2");
+            let refused = self::refused(&short);
+            assert!(refused.starts_with("t.csv:5: 1 cells"), "{end:?}: {refused}");
+        }
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("t.csv");
+        std::fs::write(&path, b"a,target\r1,x\r\xff,y\r").expect("written");
+        let spec = TableSpec {
+            path: "t.csv".into(),
+            target: "target".into(),
+            beside: folder.path().to_owned(),
+        };
+        let error = load(&spec, folder.path()).expect_err("not UTF-8").to_string();
+        assert!(error.contains("t.csv:3: not UTF-8"), "{error}");
     }
 
     #[test]

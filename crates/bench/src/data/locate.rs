@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::data::SOURCES;
 use crate::error::{Error, Result};
+use crate::experiment::DatasetSpec;
 
 /// The environment variable that names the data folder.
 pub const DATA_VARIABLE: &str = "BENCH_DATA";
@@ -29,6 +30,18 @@ pub fn data_folder(given: Option<&Path>) -> Result<PathBuf> {
                  or name the data folder by --data DIR or {DATA_VARIABLE}"
             ))
         }),
+    }
+}
+
+/// The data folder for `spec`: as [`data_folder`], but a table of one's own needs none, and is then looked for here.
+///
+/// # Errors
+/// As [`data_folder`].
+pub fn data_folder_for(spec: &DatasetSpec, given: Option<&Path>) -> Result<PathBuf> {
+    let named = given.is_some() || std::env::var_os(DATA_VARIABLE).is_some();
+    match data_folder(given) {
+        Err(_) if spec.table.is_some() && !named => Ok(PathBuf::from(".")),
+        found => found,
     }
 }
 

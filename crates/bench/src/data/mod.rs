@@ -3,6 +3,7 @@
 mod csv;
 mod idx;
 mod locate;
+mod twins;
 
 use std::path::{Path, PathBuf};
 
@@ -14,7 +15,7 @@ use crate::experiment::{DatasetSpec, Scale, TableSpec};
 use crate::split::Pool;
 
 pub(crate) use idx::hex;
-pub use locate::{DATA_VARIABLE, data_folder};
+pub use locate::{DATA_VARIABLE, data_folder, data_folder_for};
 
 /// A dataset that an experiment can name: four IDX files, official training and test set.
 #[derive(Debug)]
@@ -67,6 +68,9 @@ pub const SOURCES: &[Source] = &[
         ),
     },
 ];
+
+/// Results lie in `results/<name>` beside or below the experiment file's folder, as a rule.
+const FOLDERS_ABOVE: usize = 4;
 
 /// The name of a table of the user's own.
 pub const CSV: &str = "csv";
@@ -168,6 +172,42 @@ impl Dataset {
         }
     }
 
+    /// Loads the dataset behind the results in `results`: a table of the user's own is looked for in the folder `beside`,
+    /// else beside the results and in the folders above them.
+    ///
+    /// # Errors
+    /// As [`Dataset::load`].
+    pub fn load_for(
+        results: &Path,
+        spec: &DatasetSpec,
+        data: Option<&Path>,
+        beside: Option<&Path>,
+    ) -> Result<Dataset> {
+        let data = data_folder_for(spec, data)?;
+        let mut spec = spec.clone();
+        if let Some(table) = &mut spec.table {
+            let folder = results.canonicalize().map_err(|error| Error::io(results, error))?;
+            let above = folder.ancestors().take(FOLDERS_ABOVE).map(Path::to_owned);
+            let found = beside.map(Path::to_owned).into_iter().chain(above);
+            if let Some(place) = found.into_iter().find(|place| place.join(&table.path).is_file()) {
+                table.beside = place;
+            } else if csv::find(table, &data).is_err() {
+                return Err(Error::input(format!(
+                    "dataset.path: no file {:?} beside the results in {} or above them, in the data folder, or here: \
+                     name the folder that has it by --beside DIR",
+                    table.path,
+                    results.display()
+                )));
+            }
+        }
+        Dataset::load(&spec, &data)
+    }
+
+    /// What messages call it: its name, or the table's file.
+    pub fn title(&self) -> &str {
+        self.table.as_ref().map_or(&self.name, |table| &table.path)
+    }
+
     /// The labels, for splitting.
     pub fn pool(&self) -> Pool<'_> {
         Pool { labels: &self.labels, classes: self.class_names.len(), train_len: self.train_len }
@@ -207,20 +247,6 @@ impl Dataset {
         items.iter().map(|&item| self.labels[item as usize]).collect()
     }
 
-    /// Held-out items whose pixels equal those of a training item, by content; `(training, test)` pairs.
-    pub fn duplicates_across_sets(&self) -> Vec<(u32, u32)> {
-        let item = |i: usize| -> Vec<u32> {
-            self.gather(&[i as u32], Scale::Raw).into_iter().map(f32::to_bits).collect()
-        };
-        let mut first = std::collections::BTreeMap::new();
-        for i in (0..self.train_len).rev() {
-            first.insert(item(i), i as u32);
-        }
-        (self.train_len..self.labels.len())
-            .filter_map(|i| first.get(&item(i)).map(|&twin| (twin, i as u32)))
-            .collect()
-    }
-
     /// Keeps the items of `classes`, which become classes 0, 1, … in that order.
     fn choose(self, classes: &[String]) -> Result<Dataset> {
         let mut places = Vec::new();
@@ -229,7 +255,7 @@ impl Dataset {
             places.push(place.ok_or_else(|| {
                 Error::input(format!(
                     "dataset {:?} has no class {class}, its classes are {}",
-                    self.name,
+                    self.title(),
                     self.class_names.join(", ")
                 ))
             })? as u32);

@@ -12,10 +12,11 @@ use crate::files;
 const OF_A_SWEEP: [&str; 4] = ["jobs", "started", "ended", "runners"];
 
 /// The keys in the order in which they are written; others come behind, and tables last.
-const ORDER: [&str; 18] = [
+const ORDER: [&str; 19] = [
     "version",
     "commit",
     "dirty",
+    "source",
     "cargo_lock",
     "rustc",
     "target",

@@ -479,6 +479,28 @@ mod tests {
         }
 
         #[test]
+        fn never_panics_on_any_record_whose_checksum_is_right(
+            cut in any::<prop::sample::Index>(),
+            length in 0usize..20,
+            insert in "[-{}\\[\\]\":,.0-9a-zE\\\\]{0,12}",
+            number in any::<i64>(),
+        ) {
+            let line = encode("0123", &record(&[true, false, true], 0.5, "why")).expect("encoded");
+            let json = line.trim_end().splitn(3, ' ').nth(2).expect("three parts");
+            let at = cut.index(json.len());
+            let end = (at + length).min(json.len());
+            for with in [insert, number.to_string()] {
+                let body = format!("0123 {}{with}{}", &json[..at], &json[end..]);
+                let line = format!("{:08x} {body}", crc32fast::hash(body.as_bytes()));
+                if let Ok((_, read)) = decode(line.as_bytes()) {
+                    // What is read can be written: it is a record.
+                    prop_assert!(encode("0123", &read).is_ok());
+                    let _ = (read.outcome.accuracy(), read.outcome.is_circumstance());
+                }
+            }
+        }
+
+        #[test]
         fn blocks_of_any_size_hold_the_same_records(block in 1usize..3000, count in 0usize..9) {
             let records: Vec<Record> =
                 (0..count).map(|i| record(&vec![true; i], i as f64, "")).collect();

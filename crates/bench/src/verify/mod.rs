@@ -1,9 +1,9 @@
 //! Checking a results folder against its own settings: the files against each other, and a sample of trials run again.
 //!
-//! On the kind of machine and binary that made the results, trials must come out bit for bit. Elsewhere they must agree
-//! within [`Tolerance`]: the nets, trees and naive Bayes give the same bits on every processor, but the matrix products
-//! under the other models sum in an order that depends on the processor's vector width, which moves last bits and, once
-//! in a while, an item that lay on the border.
+//! On the kind of machine and binary that made the results, trials must come out bit for bit; those of kinds that are
+//! portable (`Kind::is_portable`: nets, trees, naive Bayes) must everywhere. Elsewhere the others must agree within
+//! [`Tolerance`]: the matrix products under them sum in an order that depends on the processor's vector width, which
+//! moves last bits and, once in a while, an item that lay on the border.
 
 mod origin;
 
@@ -78,14 +78,20 @@ pub struct Verifier {
 }
 
 impl Verifier {
-    /// Opens the results in `folder`, with the datasets in `data`. Scores that contradict predictions are found here.
+    /// Opens the results in `folder`, with the datasets in `data` and a table of one's own in `beside`, if they are given
+    /// ([`Dataset::load_for`]). Scores that contradict predictions are found here.
     ///
     /// # Errors
     /// If there are no results, a table is damaged, or the data isn't there.
-    pub fn new(folder: &Path, data: &Path, registry: &Registry) -> Result<Verifier> {
+    pub fn new(
+        folder: &Path,
+        data: Option<&Path>,
+        beside: Option<&Path>,
+        registry: &Registry,
+    ) -> Result<Verifier> {
         let results = Results::read(folder)?;
         let experiment = results.lock.experiment(registry)?;
-        let dataset = Dataset::load(&experiment.dataset, data)?;
+        let dataset = Dataset::load_for(folder, &experiment.dataset, data, beside)?;
         let device = results.lock.device()?;
         device::check(device)?;
         let own = Lock::new(&experiment, &dataset, device);
@@ -205,7 +211,8 @@ impl Verifier {
             return Ok(None);
         }
         again.sort_by(|a, b| a.key.cmp(&b.key));
-        let mut checks = vec![compare(&again, &self.results, !elsewhere.is_empty())];
+        let tolerant = |model: &str| !elsewhere.is_empty() && !self.is_portable(model);
+        let mut checks = vec![compare(&again, &self.results, tolerant)];
         if !elsewhere.is_empty() {
             checks.push(Check::new("made elsewhere", elsewhere.join("; "), Vec::new()));
         }
@@ -229,6 +236,14 @@ impl Verifier {
             .map(|(key, _)| key)
     }
 
+    /// True if the model's bits are the same on every processor: its kind says so, and nets are trained by the native
+    /// engine.
+    fn is_portable(&self, model: &str) -> bool {
+        let spec = self.bench.experiment().models.iter().find(|spec| spec.name == model);
+        spec.is_some_and(|spec| spec.kind.is_portable(&spec.settings))
+            && self.bench.device() == nn::Device::Cpu
+    }
+
     fn sample(&self, fraction: f64, seed: u64) -> Vec<TrialKey> {
         let mut sample = Vec::new();
         for (at, model) in self.own.models.iter().enumerate() {
@@ -243,15 +258,17 @@ impl Verifier {
     }
 }
 
-/// The outcomes of `again` beside those in `results`.
-fn compare(again: &[Record], results: &Results, elsewhere: bool) -> Check {
+/// The outcomes of `again` beside those in `results`, bit for bit but for models that `tolerant` says.
+fn compare(again: &[Record], results: &Results, tolerant: impl Fn(&str) -> bool) -> Check {
     let mut same = 0;
     let mut differences = Vec::new();
     for record in again {
         let Some(before) = results.records.get(&record.key) else { continue };
         if before.outcome == record.outcome {
             same += 1;
-        } else if let Some(why) = difference(&before.outcome, &record.outcome, elsewhere) {
+        } else if let Some(why) =
+            difference(&before.outcome, &record.outcome, tolerant(&record.key.model))
+        {
             differences.push(format!("{}: {why}", record.key));
         }
     }
@@ -318,8 +335,11 @@ fn items_moved(before: &Outcome, now: &Outcome) -> usize {
 fn strangers(results: &Path, known: &Path, part: &str) -> Result<Vec<String>> {
     let folder = results.join(part);
     let entries = std::fs::read_dir(&folder).map_err(|error| Error::io(&folder, error))?;
-    let names = entries.flatten().map(|entry| entry.file_name());
+    let names = entries.map(|entry| entry.map(|entry| entry.file_name()));
+    let names: Vec<_> =
+        names.collect::<std::io::Result<_>>().map_err(|error| Error::io(&folder, error))?;
     let mut strange: Vec<String> = names
+        .into_iter()
         .filter(|name| !known.join(name).exists())
         .map(|name| format!("{part}/{} belongs to no model", name.to_string_lossy()))
         .collect();
@@ -331,10 +351,8 @@ fn strangers(results: &Path, known: &Path, part: &str) -> Result<Vec<String>> {
 fn different_files(root: &Path, folder: &Path, there: &Path) -> Result<Vec<String>> {
     let mut different = Vec::new();
     let mut entries: Vec<PathBuf> = std::fs::read_dir(folder)
-        .map_err(|error| Error::io(folder, error))?
-        .flatten()
-        .map(|entry| entry.path())
-        .collect();
+        .and_then(|entries| entries.map(|entry| Ok(entry?.path())).collect())
+        .map_err(|error| Error::io(folder, error))?;
     entries.sort();
     for path in entries {
         if path.is_dir() {

@@ -6,8 +6,18 @@ use crate::environment::Environment;
 use crate::error::{Error, Result};
 use crate::files;
 
-/// What can move last bits: the target, the compiler, the processor's vector instructions, the device.
-const DECISIVE: [&str; 4] = ["target", "rustc", "vector_features", "device"];
+/// What can move last bits: the machine (target, vector instructions, device) and the binary (compiler, version, the
+/// libraries in it, how it was built).
+const DECISIVE: [&str; 8] = [
+    "target",
+    "vector_features",
+    "device",
+    "rustc",
+    "version",
+    "cargo_lock",
+    "profile",
+    "features",
+];
 
 /// In which of these the environment of the results in `folder` is another than this one, in words; also if it is not
 /// known.
