@@ -26,7 +26,7 @@
 //! let figure = LearningCurves {
 //!     title: "MNIST, 0 against 1".into(),
 //!     caption: vec!["Bars: 95 % intervals over 25 draws of the training set.".into()],
-//!     curves: vec![Curve { label: "logistic".into(), points: points.to_vec() }],
+//!     curves: vec![Curve { label: "logistic".into(), look: 0, points: points.to_vec() }],
 //!     chance: Some(0.53),
 //! };
 //! let svg = accuracy_vs_n(&figure)?;
@@ -69,5 +69,5 @@ pub use learning::{Curve, LearningCurves, Point, accuracy_vs_n};
 pub use needed::{Examples, NeededExamples, NeededPanel, NeededRow, needed_examples};
 pub use ranks::{Ranks, rank_diagram};
 pub use svg::Svg;
-pub use trust::{TrustCurve, TrustCurves, TrustPoint, cv_trust};
+pub use trust::{TrustCurve, TrustCurves, TrustPoint, WrongShare, cv_trust};
 pub use verdicts::{Outcome, VerdictCell, VerdictRow, Verdicts, verdict_map};
