@@ -235,9 +235,9 @@ pub struct CompareArgs {
     /// The models of another results folder too, on the same data, protocol and seed
     #[arg(long, value_name = "RESULTS")]
     pub other: Option<PathBuf>,
-    /// Half the width of the region of practical equivalence, in accuracy
-    #[arg(long, default_value_t = 0.005, value_name = "ACCURACY")]
-    pub rope: f64,
+    /// Half the width of the region of practical equivalence, in accuracy [default: 0.005, half a point]
+    #[arg(long, value_name = "ACCURACY")]
+    pub rope: Option<f64>,
     /// Level of bands and intervals
     #[arg(long, default_value_t = 0.95, value_name = "LEVEL")]
     pub level: f64,

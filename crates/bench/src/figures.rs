@@ -1,13 +1,17 @@
 //! From results to the figures of a results folder.
 
-mod compared;
+mod alt;
+pub(crate) mod compared;
 mod learning;
+mod looks;
 mod trusted;
 pub mod tuning;
 
 use std::path::Path;
 
 use plot::{PlotError, Svg};
+
+use looks::Looks;
 
 use crate::compare::Comparison;
 use crate::compare::across::Across;
@@ -27,8 +31,17 @@ pub struct Figure {
     pub name: &'static str,
     /// What it shows.
     pub about: &'static str,
+    /// The first thing to be seen in it, in a sentence, for those who can't; may be empty.
+    pub finding: String,
     /// The figure.
     pub svg: Svg,
+}
+
+impl Figure {
+    /// What it shows and what there is to be seen, as an alternative text.
+    pub fn alt(&self) -> String {
+        format!("{} {}", self.about, self.finding).trim_end().to_owned()
+    }
 }
 
 /// What figures are drawn from.
@@ -51,49 +64,76 @@ pub struct Sources<'a> {
 pub fn all(sources: &Sources<'_>) -> Result<Vec<Figure>> {
     let Sources { results, summary, comparison, trust } = *sources;
     let lock = &results.lock;
-    if looks(summary).is_empty() {
+    if Looks::of(summary, lock).is_empty() {
         return Ok(Vec::new());
     }
-    let curves = learning::learning_curves(summary, lock);
-    let mut figures = vec![figure(
-        "accuracy-vs-n",
-        "Accuracy of every model over the number of training examples.",
-        plot::accuracy_vs_n(&curves),
-    )?];
+    let mut figures = of_accuracy(summary, lock)?;
     if let Some(comparison) = comparison {
         figures.extend(of_comparison(comparison, summary, lock)?);
-    }
-    if let Some(differences) = tuning::differences(results)? {
-        let about = "Accuracy of every tuned model minus that of the same model by default.";
-        figures.push(figure("tuning", about, plot::difference_vs_n(&differences))?);
+        if let Some(differences) = tuning::differences(comparison, summary, lock) {
+            let about = "Accuracy of every tuned model minus that of the same model by default.";
+            let finding = alt::tuning(&differences);
+            figures.push(figure("tuning", (about, finding), plot::difference_vs_n(&differences))?);
+        }
     }
     if let Some(fits) = learning::fits(summary, lock) {
         let about =
             "Accuracy of the nets on training and test examples, training loss and gradient steps.";
-        figures.push(figure("fit", about, plot::fit_vs_n(&fits))?);
+        figures.push(figure("fit", (about, alt::fit(&fits)), plot::fit_vs_n(&fits))?);
     }
     if let Some(curves) = trust.and_then(|trust| trusted::trust_curves(trust, summary, lock)) {
         let about = "Cross-validated minus true accuracy of every model, and how often the wrong one is chosen.";
-        figures.push(figure("cross-validation", about, plot::cv_trust(&curves))?);
+        let finding = trust.map(alt::trust).unwrap_or_default();
+        figures.push(figure("cross-validation", (about, finding), plot::cv_trust(&curves))?);
+    }
+    Ok(figures)
+}
+
+/// Accuracy over n: of all models, or, where some stand there by default and tuned, of the ones and of the others.
+fn of_accuracy(summary: &Summary, lock: &Lock) -> Result<Vec<Figure>> {
+    let looks = Looks::of(summary, lock);
+    let twins = looks.has_twins();
+    let what = "accuracy by number of training examples";
+    let curves = learning::learning_curves(summary, lock, what, |model| looks.by_default(model));
+    let about = match twins {
+        true => "Accuracy of every model by default over the number of training examples.",
+        false => "Accuracy of every model over the number of training examples.",
+    };
+    let finding = alt::accuracy(&curves);
+    let mut figures =
+        vec![figure("accuracy-vs-n", (about, finding), plot::accuracy_vs_n(&curves))?];
+    if twins {
+        let what = "accuracy by number of training examples, tuned";
+        let curves =
+            learning::learning_curves(summary, lock, what, |model| looks.when_tuned(model));
+        let about = "Accuracy of the tuned models, and of those that nothing is tuned of, over the number of training \
+                     examples.";
+        let finding = alt::accuracy(&curves);
+        let svg = plot::accuracy_vs_n(&curves);
+        figures.push(figure("accuracy-vs-n-tuned", (about, finding), svg)?);
     }
     Ok(figures)
 }
 
 /// The figures that compare with a baseline.
 fn of_comparison(comparison: &Comparison, summary: &Summary, lock: &Lock) -> Result<Vec<Figure>> {
-    let looks = looks(summary);
+    let looks = Looks::of(summary, lock);
     let mut figures = Vec::new();
     if let Some(differences) = compared::differences(comparison, &looks, lock) {
         let about =
             "Paired difference in accuracy between every model and the baseline, with its band.";
-        figures.push(figure("difference-vs-n", about, plot::difference_vs_n(&differences))?);
+        let finding = alt::verdicts(comparison);
+        let svg = plot::difference_vs_n(&differences);
+        figures.push(figure("difference-vs-n", (about, finding.clone()), svg)?);
         let about = "Verdict on every model against the baseline at every n.";
         let map = compared::verdicts(comparison, lock);
-        figures.push(figure("verdicts", about, plot::verdict_map(&map))?);
+        figures.push(figure("verdicts", (about, finding), plot::verdict_map(&map))?);
     }
     if let Some(needed) = compared::needed(comparison, &looks, lock) {
         let about = "Number of training examples that every model takes to reach an accuracy.";
-        figures.push(figure("examples-needed", about, plot::needed_examples(&needed))?);
+        let finding = alt::needed(&needed);
+        let svg = plot::needed_examples(&needed);
+        figures.push(figure("examples-needed", (about, finding), svg)?);
     }
     Ok(figures)
 }
@@ -124,16 +164,17 @@ pub fn compared(folder: &Path, results: &Results, comparison: &Comparison) -> Re
 pub fn critical_difference(folder: &Path, across: &Across) -> Result<()> {
     let ranks = compared::ranks(across);
     let about = "Mean ranks of the models over experiments.";
-    write(folder, &figure("critical-difference", about, plot::rank_diagram(&ranks))?)
+    let finding = String::new();
+    write(folder, &figure("critical-difference", (about, finding), plot::rank_diagram(&ranks))?)
 }
 
 fn figure(
     name: &'static str,
-    about: &'static str,
+    (about, finding): (&'static str, String),
     svg: std::result::Result<Svg, PlotError>,
 ) -> Result<Figure> {
     let svg = svg.map_err(|error| plot_error(name, error))?;
-    Ok(Figure { name, about, svg })
+    Ok(Figure { name, about, finding, svg })
 }
 
 fn write(folder: &Path, figure: &Figure) -> Result<()> {
@@ -149,17 +190,14 @@ fn plot_error(name: &str, error: PlotError) -> Error {
     Error::input(format!("figure {name}: {error}"))
 }
 
-/// The models that have a score: a model's place here is its look in every figure.
-fn looks(summary: &Summary) -> Vec<String> {
-    let scored = |model: &str| {
-        summary.cells.iter().any(|cell| cell.model == model && cell.accuracy.is_some())
-    };
-    summary.models().into_iter().filter(|model| scored(model)).map(str::to_owned).collect()
+/// The task, the study's name, which tells studies of one task apart, and what is shown.
+fn title(lock: &Lock, what: &str) -> String {
+    format!("{} ({}): {what}", task(lock), lock.name)
 }
 
-/// The task, and what is shown of it.
-fn title(lock: &Lock, what: &str) -> String {
-    format!("{}: {what}", task(lock))
+/// A level in percent, with a decimal where it needs one.
+fn percent(level: f64) -> f64 {
+    (1000.0 * level).round() / 10.0
 }
 
 /// The dataset and its classes in words.

@@ -9,6 +9,7 @@ use std::fmt::Write;
 use crate::figures::{Figure, Sources};
 use crate::store::Lock;
 
+pub(crate) use content::counts;
 pub use html::page;
 
 /// A table of a report.
@@ -41,12 +42,13 @@ pub fn markdown(sources: &Sources<'_>, figures: &[Figure]) -> String {
         });
     }
     for figure in figures {
-        let _ = write!(text, "\n![{}](figures/{}.svg)\n", figure.about, figure.name);
+        let alt = figure.alt().replace('[', "(").replace(']', ")");
+        let _ = write!(text, "\n![{alt}](figures/{}.svg)\n", figure.name);
     }
     for table in content::tables(sources) {
         text.push_str(&markdown_table(&table));
     }
-    let _ = write!(text, "\n## Again\n\n```\n{}```\n", commands(lock));
+    let _ = write!(text, "\n## Again\n\nIn this folder:\n\n```\n{}```\n", commands(lock, "."));
     text.push_str(
         "\nWhat was measured and how: METHODOLOGY.md of the repository. What it ran on: environment.toml.\n",
     );
@@ -67,12 +69,20 @@ fn markdown_table(table: &Table) -> String {
     text
 }
 
-/// The commands that make these results again and look at them.
-fn commands(lock: &Lock) -> String {
+/// The commands that make these results again and look at them; `place` is the results folder as it is to be typed.
+///
+/// The sizes and repeats are those of the results, which need not be the experiment file's.
+fn commands(lock: &Lock, place: &str) -> String {
     let name = &lock.name;
+    let sizes: Vec<String> = lock.protocol.sizes.iter().map(u32::to_string).collect();
     format!(
-        "cargo run -p bench -- sweep {name} --out /tmp/{name}    # every trial again, from experiments/{name}.toml\n\
-         cargo run -p bench -- compare {name}                  # the verdicts\n\
-         cargo run -p bench -- report {name}                   # this text, and report.html\n"
+        "# every trial again, with the models of experiments/{name}.toml; experiment.lock.toml has every setting\n\
+         cargo run -p bench -- sweep {name} --sizes {} --repeats {} --out /tmp/{name}\n\
+         # the verdicts\n\
+         cargo run -p bench -- compare {place}\n\
+         # this text, and report.html\n\
+         cargo run -p bench -- report {place}\n",
+        sizes.join(","),
+        lock.protocol.repeats
     )
 }

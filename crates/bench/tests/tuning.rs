@@ -303,7 +303,10 @@ fn a_model_by_default_and_tuned_makes_a_figure_of_the_difference() {
 
     let out = folder.path().join("out");
     let results = bench::store::Results::read(&out).expect("results");
-    let differences = bench::figures::tuning::differences(&results).expect("sound").expect("twins");
+    let derived = bench::publish::Derived::of(&results).expect("sound");
+    let comparison = derived.comparison.as_ref().expect("several models");
+    let figure = bench::figures::tuning::differences;
+    let differences = figure(comparison, &derived.summary, &results.lock).expect("twins");
     assert_eq!(differences.curves.len(), 1);
     let mean = |model: &str, n: &str| {
         let rows = cells(&folder, &format!("scores/{model}.csv"), &["n", "n_correct", "n_test"]);
@@ -318,7 +321,19 @@ fn a_model_by_default_and_tuned_makes_a_figure_of_the_difference() {
         let expected = mean("tuned", &n) - mean("plain", &n);
         assert!((point.estimate - expected).abs() < 1e-12, "n = {n}: {}", point.estimate);
         assert!(point.low <= expected && expected <= point.high);
+        // The same numbers as in comparison.csv.
+        let pair = comparison.against(1, 0).expect("tuned against plain");
+        let found = pair.findings.iter().find(|f| f.n == Some(point.n)).expect("a finding");
+        assert_eq!((point.low, point.high), (found.band.lo.max(-1.0), found.band.hi.min(1.0)));
     }
+    // The twins part the figure of accuracy in two; the tuned one keeps the colour of its twin.
+    let drawn = |name: &str| {
+        fs::read_to_string(out.join(format!("figures/{name}.svg"))).expect("the figure")
+    };
+    let (plain, tuned) = (drawn("accuracy-vs-n"), drawn("accuracy-vs-n-tuned"));
+    assert!(plain.contains(">plain<") && plain.contains(">other<") && !plain.contains(">tuned<"));
+    assert!(tuned.contains(">tuned<") && tuned.contains(">other<") && !tuned.contains(">plain<"));
+    assert!(plain.contains("#0072B2") && tuned.contains("#0072B2"), "the first look");
 
     let single = study(|text| twins(text).replace("tune = { k = [1, 3] }", "k = 3"));
     assert_eq!(code(&run(&single, "sweep", &[])), 0);

@@ -4,7 +4,7 @@
 use crate::canvas::{Canvas, Place, Stroke, rectangle};
 use crate::check::{self, At};
 use crate::frame::Frame;
-use crate::multiples::{Grid, draw_level, draw_surroundings};
+use crate::multiples::{Grid, RIGHT, draw_level, draw_surroundings};
 use crate::series::{self, Mark, Series};
 use crate::style::{EQUIVALENT, Look};
 use crate::text::Metrics;
@@ -30,9 +30,8 @@ pub struct Difference {
 pub struct DifferenceCurve {
     /// The model's name, not empty and unique in the figure.
     pub label: String,
-    /// Which colour and marker: the position of this model's curve in
-    /// [`LearningCurves::curves`](crate::LearningCurves::curves), so that it looks the same in
-    /// every figure.
+    /// Which colour and marker, as in [`Curve::look`](crate::Curve::look), so that it looks the same
+    /// in every figure.
     pub look: usize,
     /// At most one point per size, in any order; a curve without points is named in the caption.
     pub points: Vec<Difference>,
@@ -55,15 +54,16 @@ pub struct Differences {
 }
 
 /// How many times the typical extent a panel may have before it gets a scale of its own.
-const OWN_SCALE: f64 = 5.0;
+const OWN_SCALE: f64 = 2.5;
 /// Differences are shown in points: hundredths of accuracy.
 const POINTS: f64 = 100.0;
 
 /// Draws the differences over n as small multiples on one scale, in points (1 point = 0.01 of
 /// accuracy).
 ///
-/// A panel whose band reaches more than five times as far as the typical (median) panel's has a
-/// scale of its own and says so: otherwise a baseline of chance would flatten all the others.
+/// A panel whose band reaches more than two and a half times as far as the typical (median) panel's
+/// has a scale of its own and says so: otherwise a model that knows nothing would flatten all the
+/// others, and the region of equivalence with them.
 ///
 /// # Errors
 /// As [`accuracy_vs_n`](crate::accuracy_vs_n), with numbers in [-1, 1]; also when `equivalence` is
@@ -87,7 +87,7 @@ pub fn difference_vs_n(figure: &Differences) -> Result<Svg, PlotError> {
     let caption: Vec<String> =
         figure.caption.iter().cloned().chain([remark]).chain(missing).collect();
 
-    let grid = Grid::new(series.len(), 14.0, (&figure.title, &caption), &metrics);
+    let grid = Grid::new(series.len(), RIGHT, (&figure.title, &caption), &metrics);
     let ranges = ranges(&series, equivalence);
     let shared = ranges
         .iter()
@@ -215,6 +215,11 @@ mod tests {
             ranges(&series, 0.5).iter().map(|r| r.own).collect::<Vec<_>>()
         };
         assert_eq!(own(&[45.0, 1.0, 2.0, 3.0]), [true, false, false, false]);
+        // As on the study of 4 against 9: fourteen models within 22 points, and always the same answer at 50.
+        let study =
+            [10.0, 9.0, 9.0, 14.0, 14.0, 9.0, 17.0, 22.0, 12.0, 9.0, 10.0, 18.0, 20.0, 20.0, 50.0];
+        assert_eq!(own(&study).iter().filter(|own| **own).count(), 1);
+        assert!(own(&study)[14]);
         assert_eq!(own(&[45.0]), [false]);
         assert_eq!(own(&[0.0, 0.0]), [false, false], "the region of equivalence counts");
     }

@@ -18,9 +18,8 @@ use crate::{PlotError, Svg, clip, labels, notes};
 pub struct FitCurve {
     /// The model's name, not empty and unique in the figure.
     pub label: String,
-    /// Which colour and marker: the position of this model's curve in
-    /// [`LearningCurves::curves`](crate::LearningCurves::curves), so that it looks the same in
-    /// every figure.
+    /// Which colour and marker, as in [`Curve::look`](crate::Curve::look), so that it looks the same
+    /// in every figure.
     pub look: usize,
     /// Accuracy on the training examples themselves; single trials aren't drawn.
     pub train: Vec<Point>,

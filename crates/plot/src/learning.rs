@@ -33,6 +33,8 @@ pub struct Point {
 pub struct Curve {
     /// The model's name, not empty and unique in the figure.
     pub label: String,
+    /// Which colour, marker and dash, below 36: the same number in every figure that shows the model.
+    pub look: usize,
     /// At most one point per size, in any order; a curve without points is named in the caption.
     pub points: Vec<Point>,
 }
@@ -45,8 +47,7 @@ pub struct LearningCurves {
     /// Paragraphs below the panels: kind and level of the intervals, trials, data set. Remarks that
     /// the drawing calls for (a broken axis, zero errors, trials out of range) are added to them.
     pub caption: Vec<String>,
-    /// At least one and at most 36 curves; their order fixes colours and the order of points side
-    /// by side.
+    /// At least one and at most 36 curves; their order is that of points side by side.
     pub curves: Vec<Curve>,
     /// Accuracy of always answering the commonest class, in [0, 1]: a dotted line. It never
     /// stretches the axis.
@@ -180,15 +181,24 @@ fn scenes(series: Vec<Series>, chance: Option<f64>, frame: &Frame) -> Vec<Scene>
         // curves that the break of the accuracy axis puts aside don't stretch the axis of errors
         // either
         let broken_at = YAxis::accuracy(&series, chance, frame).left_out.map_or(0.0, |(_, to)| to);
-        let series = series.iter().map(|s| s.map(per_thousand)).collect();
+        let series: Vec<Series> = series.iter().map(|s| s.map(per_thousand)).collect();
         Scene {
-            kind: Kind::Errors(per_thousand(broken_at)),
+            kind: Kind::Errors(highest(&series, per_thousand(broken_at))),
             series,
             chance: chance.map(per_thousand),
         }
     });
     let accuracy = Scene { kind: Kind::Accuracy, series, chance };
     std::iter::once(accuracy).chain(errors).collect()
+}
+
+/// Where the axis of errors ends: at `cap`, or above all curves where that makes it no more than a tenth longer.
+fn highest(series: &[Series], cap: f64) -> f64 {
+    let all = || series::marks(series).map(|m| m.y).filter(|&y| y > 0.0);
+    let (least, most) = (all().fold(f64::INFINITY, f64::min), all().fold(0.0, f64::max));
+    let under = all().filter(|&y| y <= cap).fold(0.0, f64::max);
+    let longer = libm::log(most / under) <= 0.1 * libm::log(under / least);
+    if under > least && longer { f64::INFINITY } else { cap }
 }
 
 /// What the figure adds to its caption by itself.
@@ -224,9 +234,8 @@ fn checked(figure: &LearningCurves) -> Result<Vec<Series>, PlotError> {
     if let Some(chance) = figure.chance {
         check::setting("the accuracy of the commonest class", chance, UNIT)?;
     }
-    let series =
-        |(look, curve): (usize, &Curve)| accuracy_series(&curve.label, look, &curve.points);
-    figure.curves.iter().enumerate().map(series).collect()
+    let series = |curve: &Curve| accuracy_series(&curve.label, curve.look, &curve.points);
+    figure.curves.iter().map(series).collect()
 }
 
 /// Accuracies lie here.

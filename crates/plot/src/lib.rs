@@ -29,7 +29,7 @@
 //! let figure = LearningCurves {
 //!     title: "MNIST, 0 against 1".into(),
 //!     caption: vec!["Bars: 95 % intervals over 25 draws of the training set.".into()],
-//!     curves: vec![Curve { label: "logistic".into(), points: points.to_vec() }],
+//!     curves: vec![Curve { label: "logistic".into(), look: 0, points: points.to_vec() }],
 //!     chance: Some(0.53),
 //! };
 //! let svg = accuracy_vs_n(&figure)?;
@@ -76,5 +76,5 @@ pub use maps::{Map, Maps, feature_maps};
 pub use needed::{Examples, NeededExamples, NeededPanel, NeededRow, needed_examples};
 pub use ranks::{Ranks, rank_diagram};
 pub use svg::Svg;
-pub use trust::{TrustCurve, TrustCurves, TrustPoint, cv_trust};
+pub use trust::{TrustCurve, TrustCurves, TrustPoint, WrongShare, cv_trust};
 pub use verdicts::{Outcome, VerdictCell, VerdictRow, Verdicts, verdict_map};

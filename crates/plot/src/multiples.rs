@@ -14,11 +14,13 @@ use plotters::style::text_anchor::HPos;
 const HEIGHT: f64 = 180.0;
 /// Left of the data area: room for tick labels, px.
 const LEFT: f64 = 46.0;
+/// Right of the data area, px, where nothing stands there.
+pub(crate) const RIGHT: f64 = 14.0;
 /// Above the data area: room for the panel's name, px.
 const ABOVE: f64 = 30.0;
 /// Below the data area: room for tick labels, px.
 const BELOW: f64 = 26.0;
-/// Below the last row: the axis label, px.
+/// Below the last row: the axis labels, px.
 const AXIS_LABEL: f64 = 22.0;
 
 /// The label of an axis of training sizes.
@@ -33,6 +35,7 @@ pub(crate) struct Grid {
     pub(crate) prose: Prose,
     /// Width and height of the figure, px.
     pub(crate) size: (f64, f64),
+    columns: usize,
     caption_top: f64,
 }
 
@@ -60,7 +63,8 @@ impl Grid {
             5 | 6 | 9 => 3,
             _ => 4,
         };
-        let cell = [600.0, 500.0, 387.0, 290.0][columns - 1];
+        // What is kept free on the right comes on top, so that data areas are as wide in every figure.
+        let cell = [600.0, 500.0, 387.0, 290.0][columns - 1] + (right - RIGHT).max(0.0);
         let width = 2.0 * MARGIN + columns as f64 * cell;
         let prose = Prose::new(title, caption, metrics, width);
         let small: f64 = heights.iter().map(|height| ABOVE + height + BELOW).sum();
@@ -83,10 +87,10 @@ impl Grid {
         let below = frames.iter().map(below).collect();
         let caption_top = prose.above() + count.div_ceil(columns) as f64 * row + AXIS_LABEL;
         let size = (width, caption_top + prose.below());
-        Self { frames, below, prose, size, caption_top }
+        Self { frames, below, prose, size, columns, caption_top }
     }
 
-    /// Title, caption, and one axis label for all: the sizes.
+    /// Title, caption, and the axis label under every panel that has none below it: the sizes.
     pub(crate) fn draw_prose(&self, canvas: &Canvas<'_>) -> Result<(), PlotError> {
         self.draw_prose_under(canvas, SIZES)
     }
@@ -97,8 +101,12 @@ impl Grid {
         canvas: &Canvas<'_>,
         axis: &str,
     ) -> Result<(), PlotError> {
-        let at = (MARGIN + LEFT, self.caption_top - 8.0);
-        canvas.text(axis, at, Font::new(12.0, INK))?;
+        let font = Font::new(11.0, INK).align(HPos::Center);
+        for (frame, below) in self.frames.iter().zip(&self.below).rev().take(self.columns) {
+            let lowest = below.last().unwrap_or(frame);
+            let at = ((frame.left + frame.right) / 2.0, lowest.bottom + BELOW + 8.0);
+            canvas.text(axis, at, font)?;
+        }
         self.prose.draw(canvas, self.caption_top)
     }
 }

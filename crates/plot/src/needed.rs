@@ -26,7 +26,7 @@ pub enum Examples {
 pub struct NeededRow {
     /// The model's name, not empty and unique in the figure.
     pub label: String,
-    /// Which colour and marker, as in [`LearningCurves::curves`](crate::LearningCurves::curves).
+    /// Which colour and marker, as in [`Curve::look`](crate::Curve::look).
     pub look: usize,
     /// The estimate; `None` without a score.
     pub examples: Option<Examples>,
@@ -89,7 +89,7 @@ pub fn needed_examples(figure: &NeededExamples) -> Result<Svg, PlotError> {
     let mut caption = figure.caption.clone();
     if figure.panels.iter().flat_map(|p| &p.rows).any(|row| row.is_censored()) {
         caption.push(
-            "Arrows: beyond the sizes of the study. Open markers: the estimate itself is."
+            "Arrows: beyond the sizes of the study. Open markers: the estimate itself lies beyond them."
                 .to_owned(),
         );
     }
@@ -103,9 +103,10 @@ pub fn needed_examples(figure: &NeededExamples) -> Result<Svg, PlotError> {
             let left = left + at as f64 * (WIDTH + BETWEEN);
             let frame = Frame { left, top, right: left + WIDTH, bottom };
             draw_panel(canvas, &metrics, (&figure.sizes, panel, at == 0), &frame)?;
+            let middle = ((frame.left + frame.right) / 2.0, bottom + 34.0);
+            let font = Font::new(11.0, INK).align(HPos::Center);
+            canvas.text("training examples n (log scale)", middle, font)?;
         }
-        let at = (left, bottom + 34.0);
-        canvas.text("training examples n (log scale)", at, Font::new(12.0, INK))?;
         prose.draw(canvas, caption_top)
     })
 }

@@ -213,7 +213,9 @@ impl Panel<'_> {
         let on_scale = self.y.shows(last.y);
         if on_scale {
             let leader = Stroke { colour: look.colour(), alpha: 0.6, width: 0.7 };
-            canvas.path(&[self.at(curve, last), (left, y)], leader)?;
+            // Level to the edge, then slanted: in the order of the ends, so that no two cross.
+            let end = self.at(curve, last);
+            canvas.path(&[end, (self.frame.right, end.1), (left, y)], leader)?;
         }
         let swatch = Stroke::new(look.colour(), 1.6);
         canvas.dashed(&[(left, y), (left + SWATCH, y)], look.dash(), swatch)?;

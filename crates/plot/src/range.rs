@@ -18,6 +18,34 @@ pub(crate) fn break_at(sorted: &[f64]) -> Option<(f64, f64)> {
         .max_by(|a, b| (a.1 - a.0).total_cmp(&(b.1 - b.0)))
 }
 
+/// The ends of the gap between curves that lie wholly below all others and those others, if leaving it out makes these
+/// at least [`GAIN`] times as tall; at most a third of the curves may lie below.
+///
+/// One model that always gives the same answer would otherwise take the height of all that learn.
+pub(crate) fn break_below_curves(series: &[Series]) -> Option<(f64, f64)> {
+    let ends = |s: &Series| {
+        let of = || s.marks.iter().map(|m| m.y);
+        (of().fold(f64::INFINITY, f64::min), of().fold(f64::NEG_INFINITY, f64::max))
+    };
+    let mut curves: Vec<(f64, f64)> =
+        series.iter().filter(|s| !s.marks.is_empty()).map(ends).collect();
+    curves.sort_by(|a, b| a.1.total_cmp(&b.1));
+    let most = curves.last()?.1;
+    let least = curves.iter().map(|c| c.0).fold(f64::INFINITY, f64::min);
+    let gap = |below: usize| {
+        let above = curves[below..].iter().map(|c| c.0).fold(f64::INFINITY, f64::min);
+        let under = curves[below - 1].1;
+        let gained = TALLER * (most - least) >= GAIN * (most - above);
+        (above > under && most - least >= 0.15 && gained).then_some((under, above))
+    };
+    (1..=curves.len() / 3).filter_map(gap).max_by(|a, b| (a.1 - a.0).total_cmp(&(b.1 - b.0)))
+}
+
+/// How much taller the other curves must get for an axis to be broken.
+const GAIN: f64 = 1.15;
+/// The share of the height that a break leaves to them.
+const TALLER: f64 = 0.84;
+
 /// How far down the scale of the points at or above `from` reaches: their intervals wholly, single
 /// trials only as far as they stretch it by less than a fifth; nothing below `limit`.
 pub(crate) fn tail(series: &[Series], from: f64, high: f64, limit: f64) -> f64 {
@@ -56,6 +84,22 @@ mod tests {
         assert_eq!(break_at(&[0.55, 0.65, 0.75, 0.85, 0.95]), None, "no hole");
         assert_eq!(break_at(&[0.88, 0.98, 0.99, 0.99]), None, "too short to matter");
         assert_eq!(break_at(&[0.9]), None);
+    }
+
+    #[test]
+    fn an_axis_breaks_above_curves_that_lie_below_all_others() {
+        let curve = |from: f64, to: f64| {
+            let mark = |(n, y)| crate::series::Mark { n, y, low: y, high: y, trials: vec![] };
+            let marks = [(10, from), (1280, to)].map(mark).to_vec();
+            Series { label: String::new(), look: crate::style::Look::new(0), marks }
+        };
+        let learn = [curve(0.64, 0.88), curve(0.7, 0.95), curve(0.79, 0.99)];
+        let with = |flat: Series| break_below_curves(&[learn.as_slice(), &[flat]].concat());
+        assert_eq!(with(curve(0.495, 0.505)), Some((0.505, 0.64)));
+        assert_eq!(with(curve(0.495, 0.7)), None, "it reaches among the others");
+        assert_eq!(with(curve(0.62, 0.63)), None, "too near to gain anything");
+        assert_eq!(break_below_curves(&learn[..2]), None);
+        assert_eq!(break_below_curves(&[]), None);
     }
 
     #[test]

@@ -46,12 +46,41 @@ pub(crate) fn log_ticks(low: f64, high: f64) -> Vec<f64> {
     let last = libm::log10(high).ceil() as i32;
     let all = (first..=last)
         .flat_map(|power| factors.iter().map(move |factor| factor * 10f64.powi(power)));
-    let ticks: Vec<f64> =
-        all.filter(|t| (low * (1.0 - 1e-9)..=high * (1.0 + 1e-9)).contains(t)).collect();
+    let thinned = |t: &f64| {
+        // Over many decades every second or third power will do.
+        let every = (decades / 6.0).ceil().max(1.0) as i64;
+        decades <= 4.0 || (libm::log10(*t).round() as i64).rem_euclid(every) == 0
+    };
+    let ticks: Vec<f64> = all
+        .filter(thinned)
+        .filter(|t| (low * (1.0 - 1e-9)..=high * (1.0 + 1e-9)).contains(t))
+        .collect();
     if ticks.len() >= 3 || high <= low {
         return ticks;
     }
     multiples(low, high, nice_step(high - low, 5))
+}
+
+/// Of ticks that begin below a thousandth, where 2 and 5 make long labels, the powers of ten alone if there are two.
+pub(crate) fn brief(ticks: Vec<f64>) -> Vec<f64> {
+    let power = |v: &f64| *v > 0.0 && (libm::log10(*v) - libm::log10(*v).round()).abs() < 1e-9;
+    let powers: Vec<f64> = ticks.iter().copied().filter(power).collect();
+    let long = ticks.first().is_some_and(|&least| least < 0.9e-3);
+    if long && powers.len() >= 2 { powers } else { ticks }
+}
+
+/// Whether these are powers of ten that go beyond what is read at a glance as decimals: below a thousandth or above ten
+/// thousand.
+pub(crate) fn are_powers(values: &[f64]) -> bool {
+    let is = |v: f64| (libm::log10(v) - libm::log10(v).round()).abs() < 1e-9;
+    let far = values.iter().any(|&v| !(0.9e-3..=1.1e4).contains(&v));
+    far && values.iter().all(|&v| v > 0.0 && is(v))
+}
+
+/// A power of ten as `10^` and its exponent.
+pub(crate) fn power(value: f64) -> String {
+    let exponent = libm::log10(value).round() as i64;
+    format!("10^{exponent}").replace('-', "\u{2212}")
 }
 
 /// `value` with as many decimals as it needs, at most 6.
@@ -113,6 +142,11 @@ mod tests {
     #[test]
     fn numbers_are_plain() {
         assert_eq!([0.5, 1.0, 20.0, 0.02].map(plain), ["0.5", "1", "20", "0.02"]);
+        assert_eq!([1e-8, 1.0, 1e5].map(power), ["10^\u{2212}8", "10^0", "10^5"]);
+        assert!(are_powers(&[1e-8, 1e-6, 1.0]) && !are_powers(&[0.01, 0.1, 1.0]));
+        assert!(!are_powers(&[0.0002, 0.0005]));
+        assert_eq!(brief(vec![2e-5, 5e-5, 1e-4, 1e-3, 2e-3]), [1e-4, 1e-3]);
+        assert_eq!(brief(vec![0.01, 0.02, 0.1]), [0.01, 0.02, 0.1]);
         assert_eq!([10, 1280, 60_000].map(grouped), ["10", "1280", "60\u{a0}000"]);
     }
 }

@@ -76,22 +76,23 @@ impl Outcome {
         }
     }
 
-    /// A sign that tells the outcomes apart without colour.
+    /// A sign that tells the outcomes apart without colour, in every cell.
     fn sign(self) -> &'static str {
         match self {
-            Outcome::Better => "+",
+            Outcome::Better => "\u{25b2}",
             Outcome::Equivalent => "=",
-            Outcome::Worse => "\u{2212}",
+            Outcome::Worse => "\u{25bc}",
             Outcome::Undecided => "?",
         }
     }
 
-    /// Blue and vermillion of Okabe and Ito's palette, light enough for black letters; grey; paper.
+    /// Blue and vermillion of Okabe and Ito's palette, light enough for black letters and of unlike lightness, so that
+    /// they differ in grey, too; grey; paper.
     fn fill(self) -> RGBColor {
         match self {
-            Outcome::Better => RGBColor(0x8f, 0xc4, 0xe6),
-            Outcome::Equivalent => RGBColor(0xd9, 0xd9, 0xd9),
-            Outcome::Worse => RGBColor(0xf3, 0xb4, 0x82),
+            Outcome::Better => RGBColor(0x74, 0xb4, 0xde),
+            Outcome::Equivalent => RGBColor(0xe4, 0xe4, 0xe4),
+            Outcome::Worse => RGBColor(0xf5, 0xc0, 0x94),
             Outcome::Undecided => WHITE,
         }
     }
@@ -158,12 +159,7 @@ fn draw_row(
             continue;
         };
         draw_tile(canvas, from, to, cell.outcome)?;
-        // A sign that the number already has is not said twice.
-        let sign = cell.outcome.sign();
-        let text = match cell.text.starts_with(sign) {
-            true => cell.text.clone(),
-            false => format!("{} {sign}", cell.text),
-        };
+        let text = format!("{} {}", cell.text, cell.outcome.sign());
         canvas.text(text.trim(), middle, Font::new(CELL_FONT, INK).align(HPos::Center))?;
     }
     Ok(())

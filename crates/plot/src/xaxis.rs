@@ -9,12 +9,15 @@ use plotters::style::text_anchor::HPos;
 
 /// Font size of tick labels, px.
 pub(crate) const TICK_FONT: f64 = 11.5;
-/// The least space between two tick labels, px.
-const LABEL_GAP: f64 = 7.0;
+/// The least space between two tick labels, in multiples of their font size.
+const LABEL_GAP: f64 = 0.42;
 /// Distance of neighbouring curves where there is room, px.
 const WIDEST_STEP: f64 = 7.5;
-/// The share of the distance between two sizes that their points may take.
-const COLUMN_SHARE: f64 = 0.74;
+/// The share of the distance between two sizes that their points may take: more, and a point could be read as one of
+/// the next size.
+const COLUMN_SHARE: f64 = 0.45;
+/// Font sizes tried, px, until every size is labelled; the first where none does it.
+const FONTS: [f64; 3] = [TICK_FONT, 10.5, 9.5];
 
 /// Where each size, and each curve at it, stands.
 pub(crate) struct XAxis {
@@ -81,20 +84,29 @@ impl XAxis {
         for &x in &self.centres {
             canvas.path(&[(x, frame.bottom), (x, frame.bottom + 4.0)], stroke)?;
         }
-        for (i, label) in self.labels(metrics) {
+        let (font, labels) = self.labels(metrics);
+        for (i, label) in labels {
             let at: Place = (self.centres[i], frame.bottom + 17.0);
-            canvas.text(&label, at, Font::new(TICK_FONT, INK).align(HPos::Center))?;
+            canvas.text(&label, at, Font::new(font, INK).align(HPos::Center))?;
         }
         Ok(())
     }
 
+    /// The font size and the labels: all, if need be in smaller letters, or as many as there is room for.
+    fn labels(&self, metrics: &Metrics) -> (f64, Vec<(usize, String)>) {
+        let all = FONTS.into_iter().map(|font| (font, self.labels_at(font, metrics)));
+        all.into_iter()
+            .find(|(_, labels)| labels.len() == self.sizes.len())
+            .unwrap_or_else(|| (TICK_FONT, self.labels_at(TICK_FONT, metrics)))
+    }
+
     /// The labelled sizes: first and last always, then those that collide with none before them.
-    fn labels(&self, metrics: &Metrics) -> Vec<(usize, String)> {
+    fn labels_at(&self, font: f64, metrics: &Metrics) -> Vec<(usize, String)> {
         let last = self.sizes.len() - 1;
         let mut kept: Vec<(usize, String)> = Vec::new();
-        let half = |label: &str| metrics.width(label, TICK_FONT, false) / 2.0;
+        let half = |label: &str| metrics.width(label, font, false) / 2.0;
         let fits = |(i, a): (usize, &str), (j, b): (usize, &str)| {
-            (self.centres[i] - self.centres[j]).abs() >= half(a) + half(b) + LABEL_GAP
+            (self.centres[i] - self.centres[j]).abs() >= half(a) + half(b) + LABEL_GAP * font
         };
         for i in std::iter::once(0).chain((last > 0).then_some(last)).chain(self.by_preference()) {
             let label = ticks::grouped(self.sizes[i]);
@@ -127,7 +139,24 @@ mod tests {
 
     fn labelled(sizes: &[u32]) -> Vec<String> {
         let axis = XAxis::new(sizes.to_vec(), 9, &FRAME);
-        axis.labels(&Metrics::new().unwrap()).into_iter().map(|(_, label)| label).collect()
+        axis.labels(&Metrics::new().unwrap()).1.into_iter().map(|(_, label)| label).collect()
+    }
+
+    #[test]
+    fn small_panels_label_every_doubling_in_smaller_letters() {
+        let frame = Frame { left: 0.0, top: 0.0, right: 230.0, bottom: 100.0 };
+        let sizes = [5, 10, 20, 40, 80, 160, 320, 640, 1280];
+        let (font, labels) = XAxis::new(sizes.to_vec(), 1, &frame).labels(&Metrics::new().unwrap());
+        assert!(labels.len() == sizes.len() && font < TICK_FONT, "{font}: {labels:?}");
+        let one = XAxis::new(vec![40], 1, &frame);
+        assert_eq!(one.labels(&Metrics::new().unwrap()).0, TICK_FONT);
+    }
+
+    #[test]
+    fn the_points_of_one_size_keep_clear_of_the_next() {
+        let axis = XAxis::new(vec![10, 20, 40], 30, &FRAME);
+        let span = axis.px(20, 29) - axis.px(20, 0);
+        assert!(span <= 0.45 * (axis.px(40, 0) - axis.px(20, 0)), "{span}");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 
 use crate::canvas::{Canvas, Font, Stroke, rectangle};
 use crate::frame::Frame;
-use crate::range::{break_at, rounded, strip_step, tail};
+use crate::range::{break_at, break_below_curves, rounded, strip_step, tail};
 use crate::series::{Series, marks};
 use crate::style::{GRID, INK, WHITE};
 use crate::{PlotError, ticks, xaxis::TICK_FONT};
@@ -17,8 +17,10 @@ const HEADROOM: f64 = 7.0;
 const ZERO_ROW: f64 = 9.0;
 /// The factor by which intervals may stretch a logarithmic axis downwards.
 const LOG_STRETCH: f64 = 4.0;
+/// Font size of exponents, px; the font has no raised minus.
+const EXPONENT_FONT: f64 = 8.5;
 /// Share of the height that the strip under a break takes.
-const STRIP: f64 = 0.17;
+const STRIP: f64 = 0.14;
 
 /// A labelled value.
 #[derive(Clone, Debug)]
@@ -62,13 +64,13 @@ impl YAxis {
     /// An axis of accuracies in [0, 1] that shows every estimate.
     ///
     /// When up to half of the points lie far below the others, so that the others would share less
-    /// than half of the height, the axis is broken: those below get a strip with a scale of its
-    /// own.
+    /// than half of the height, or when curves lie wholly below all others and cost these much of it,
+    /// the axis is broken: those below get a strip with a scale of its own.
     pub(crate) fn accuracy(series: &[Series], chance: Option<f64>, frame: &Frame) -> Self {
         let mut estimates: Vec<f64> = marks(series).map(|m| m.y).collect();
         estimates.sort_by(f64::total_cmp);
         let high = marks(series).map(|m| m.y.max(m.high)).fold(0.0, f64::max);
-        match break_at(&estimates) {
+        match break_at(&estimates).or_else(|| break_below_curves(series)) {
             None => {
                 let floor = tail(series, estimates[0], high, 0.0);
                 let (low, high, _) = rounded(floor, high);
@@ -142,8 +144,13 @@ impl YAxis {
             marks(series).any(|m| m.y <= 0.0 || m.low < low || m.trials.iter().any(|t| *t <= 0.0));
         let zero = has_zero.then_some(frame.bottom - ZERO_ROW);
         let foot = zero.map_or(frame.bottom, |zero| zero - ZERO_ROW - GAP);
-        let tick = |value: f64| Tick { value, label: ticks::plain(value) };
-        let mut ticks: Vec<Tick> = ticks::log_ticks(low, high).into_iter().map(tick).collect();
+        let all = ticks::brief(ticks::log_ticks(low, high));
+        let powers = ticks::are_powers(&all);
+        let tick = |value: f64| Tick {
+            value,
+            label: if powers && value > 0.0 { ticks::power(value) } else { ticks::plain(value) },
+        };
+        let mut ticks: Vec<Tick> = all.into_iter().map(tick).collect();
         if has_zero {
             ticks.insert(0, tick(0.0));
         }
@@ -215,7 +222,16 @@ impl YAxis {
             if baseline - above < 1.1 * TICK_FONT {
                 continue;
             }
-            canvas.text(&tick.label, (frame.left - 9.0, baseline), font)?;
+            match tick.label.split_once('^') {
+                None => canvas.text(&tick.label, (frame.left - 9.0, baseline), font)?,
+                Some((base, exponent)) => {
+                    let right = frame.left - 9.0;
+                    let raised = Font::new(EXPONENT_FONT, INK).align(HPos::Right);
+                    canvas.text(exponent, (right, baseline - 0.4 * TICK_FONT), raised)?;
+                    let width = 0.68 * EXPONENT_FONT * exponent.chars().count() as f64;
+                    canvas.text(base, (right - width, baseline), font)?;
+                }
+            }
             above = baseline;
         }
         Ok(())

@@ -5,8 +5,8 @@ mod common;
 mod document;
 
 use common::{
-    SIZES, Wobble, differences, falling, fits, needed, point, ranks, sixteen_curves, ten_classes,
-    trust, two_classes, undertrained, verdicts,
+    SIZES, Wobble, differences, falling, fits, looked, needed, point, ranks, sixteen_curves,
+    ten_classes, trust, two_classes, undertrained, verdicts,
 };
 use document::Document;
 use plot::{
@@ -41,11 +41,16 @@ fn gallery() -> Vec<(&'static str, Svg)> {
 }
 
 fn figure(curves: Vec<Curve>) -> LearningCurves {
-    LearningCurves { title: "title".into(), caption: vec!["caption".into()], curves, chance: None }
+    LearningCurves {
+        title: "title".into(),
+        caption: vec!["caption".into()],
+        curves: looked(curves),
+        chance: None,
+    }
 }
 
 fn curve(label: &str, points: Vec<Point>) -> Curve {
-    Curve { label: label.into(), points }
+    Curve { label: label.into(), look: 0, points }
 }
 
 fn constant(label: &str, accuracy: f64) -> Curve {
@@ -228,6 +233,10 @@ fn a_curve_without_points_is_named_and_keeps_the_others_colours() {
         "the third curve has the third colour"
     );
     assert!(!svg.as_str().contains("<polygon fill=\"#D55E00\""));
+    // Drawn without the others, a curve keeps its look.
+    let alone = LearningCurves { curves: curves(vec![]).curves.split_off(2), ..curves(vec![]) };
+    let svg = accuracy_vs_n(&alone).unwrap();
+    assert!(svg.as_str().contains("<polygon fill=\"#009E73\""));
 }
 
 #[test]
@@ -302,9 +311,13 @@ fn every_verdict_has_its_colour_and_its_sign() {
     let tiles = |colour: &str| svg.as_str().matches(&format!("<polygon fill=\"{colour}\"")).count();
     let outcomes = verdicts().rows.into_iter().flat_map(|row| row.cells).flatten();
     let better = outcomes.filter(|cell| cell.outcome == plot::Outcome::Better).count();
-    assert_eq!(tiles("#8FC4E6"), better + 1);
-    assert!(document.texts.iter().any(|t| t.content == "+1.20"), "its sign is said once");
+    assert_eq!(tiles("#74B4DE"), better + 1);
+    // The same four marks as in the legend, in every cell, whatever the number's sign.
+    assert!(document.texts.iter().any(|t| t.content == "+1.20 \u{25b2}"));
     assert!(document.texts.iter().any(|t| t.content == "\u{2212}0.03 ="));
+    for mark in ["\u{25b2}", "=", "\u{25bc}", "?"] {
+        assert_eq!(document.count(mark), 1, "{mark} in the legend");
+    }
     assert!(
         svg.as_str().contains("logistic: n = 10 better, n = 20 equivalent"),
         "for screen readers"

@@ -6,7 +6,7 @@ use crate::cli::CompareArgs;
 use crate::cmd::{Exit, results_folder};
 use crate::compare::across::Across;
 use crate::compare::{self, Comparison, Options, rows, trust, words};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::store::Results;
 use crate::{figures, files, output, workspace};
 
@@ -15,6 +15,7 @@ use crate::{figures, files, output, workspace};
 /// # Errors
 /// If there are no results, they can't be compared, or a file is damaged or can't be written.
 pub fn run(arguments: &CompareArgs) -> Result<Exit> {
+    unused(arguments)?;
     match arguments.results.as_slice() {
         [] => one(&results_folder(None), arguments),
         [only] => one(&results_folder(Some(only)), arguments),
@@ -22,11 +23,39 @@ pub fn run(arguments: &CompareArgs) -> Result<Exit> {
     }
 }
 
+/// Refuses options that would do nothing: those of pairs of models where many folders are ranked, and the reverse.
+fn unused(arguments: &CompareArgs) -> Result<()> {
+    let CompareArgs { baseline, other, rope, target, out, results, .. } = arguments;
+    let pairs = [
+        ("--baseline", baseline.is_some()),
+        ("--other", other.is_some()),
+        ("--rope", rope.is_some()),
+        ("--target", target.is_some()),
+    ];
+    let one = [("--out", out.is_some())];
+    let (given, reason) = match results.len() {
+        0 | 1 => (
+            one.as_slice(),
+            "it names the place of ranks over many folders; tables of one folder lie in it",
+        ),
+        _ => (
+            pairs.as_slice(),
+            "it is about the models of one results folder, and these are ranked over several",
+        ),
+    };
+    match given.iter().find(|(_, is_given)| *is_given) {
+        Some((option, _)) => {
+            Err(Error::input(format!("{option} has no use here: {reason}; leave it out")))
+        }
+        None => Ok(()),
+    }
+}
+
 /// The models of one folder, and of another that pairs with it.
 fn one(folder: &Path, arguments: &CompareArgs) -> Result<Exit> {
     let options = Options {
         level: arguments.level,
-        rope: arguments.rope,
+        rope: arguments.rope.unwrap_or(Options::default().rope),
         targets: arguments.target.clone(),
         baseline: arguments.baseline.clone(),
     };

@@ -18,7 +18,7 @@ pub fn run(arguments: &ResultsArgs) -> Result<Exit> {
     let derived = publish::derived(&folder, &results)?;
     let sources = derived.sources(&results);
     let environment = files::read_if_there(&folder.join("environment.toml"))?;
-    let page = report::page(&sources, &figures::all(&sources)?, environment.as_deref());
+    let page = report::page(&sources, &figures::all(&sources)?, environment.as_deref(), &folder);
     let path = folder.join("report.html");
     files::write_whole(&path, page.as_bytes())?;
     output::print(&format!("{}\n", path.display()));

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde::Serialize;
+use stats::binomial::wilson_from;
+use stats::dist::normal_quantile;
 use stats::{Interval, paired, quantile};
 
 use super::statistics;
@@ -84,6 +86,8 @@ pub struct Choice {
     pub samples: usize,
     /// Share of samples in which another model is better on the held-out set; ties in cross-validation share alike.
     pub wrong: f64,
+    /// Wilson's interval of that share over new samples.
+    pub wrong_interval: Interval,
     /// Mean accuracy that the choice costs against the best on the held-out set.
     pub regret: f64,
 }
@@ -258,6 +262,7 @@ fn choice(samples: &Samples, models: usize, n: u32) -> Option<Choice> {
         n,
         samples: count as usize,
         wrong: wrong / all,
+        wrong_interval: wilson_from(wrong / all, all, normal_quantile(0.5 + LEVEL / 2.0)),
         regret: regret / all,
     })
 }
@@ -278,7 +283,7 @@ struct ModelRow<'a> {
     spread: f64,
 }
 
-/// A row of `cross-validation-pairs.csv`; the choice among all models has `a` = `b` = `all`.
+/// A row of `cross-validation-pairs.csv`, whose new columns go behind the last; the choice among all models has `a` = `b` = `all`.
 #[derive(Debug, Serialize)]
 struct PairRow<'a> {
     a: &'a str,
@@ -289,6 +294,8 @@ struct PairRow<'a> {
     significant: Option<f64>,
     significant_wrong: Option<f64>,
     regret: Option<f64>,
+    wrong_low: Option<f64>,
+    wrong_high: Option<f64>,
 }
 
 /// Writes the two tables into `folder`.
@@ -320,6 +327,8 @@ pub fn write(folder: &Path, trust: &Trust) -> Result<()> {
         significant: Some(digits(pair.significant)),
         significant_wrong: Some(digits(pair.significant_wrong)),
         regret: None,
+        wrong_low: None,
+        wrong_high: None,
     });
     let choices = trust.choices.iter().map(|choice| PairRow {
         a: "all",
@@ -330,6 +339,8 @@ pub fn write(folder: &Path, trust: &Trust) -> Result<()> {
         significant: None,
         significant_wrong: None,
         regret: Some(digits(choice.regret)),
+        wrong_low: Some(digits(choice.wrong_interval.lo)),
+        wrong_high: Some(digits(choice.wrong_interval.hi)),
     });
     let path = folder.join("cross-validation-pairs.csv");
     files::write_whole(&path, &table(&path, pairs.chain(choices))?)

@@ -1,37 +1,28 @@
 //! Figures 2 to 4, which compare: differences to a baseline, verdicts, examples needed; and ranks over experiments.
 
+use std::cmp::Ordering;
+
 use plot::{
     Difference, DifferenceCurve, Differences, Examples, NeededExamples, NeededPanel, NeededRow,
     Outcome, Ranks, VerdictCell, VerdictRow, Verdicts,
 };
 use stats::curve::Reached;
 
-use super::title;
+use super::looks::Looks;
+use super::{percent, title};
 use crate::compare::across::Across;
-use crate::compare::{Comparison, Finding, Pair, Scope, Verdict, words};
+use crate::compare::{Comparison, Finding, Needed, Pair, Scope, Verdict, words};
 use crate::store::Lock;
 
 /// Paired differences to the baseline; `None` without a single pair.
 pub(super) fn differences(
     comparison: &Comparison,
-    looks: &[String],
+    looks: &Looks,
     lock: &Lock,
 ) -> Option<Differences> {
-    let point = |finding: &Finding| {
-        Some(Difference {
-            n: finding.n?,
-            estimate: finding.estimate.value,
-            low: finding.band.lo.max(-1.0),
-            high: finding.band.hi.min(1.0),
-        })
-    };
     let curve = |pair: &Pair| {
         let label = comparison.models[pair.a].clone();
-        DifferenceCurve {
-            look: looks.iter().position(|name| *name == label).unwrap_or(looks.len()),
-            points: pair.in_scope(Scope::Population).filter_map(point).collect(),
-            label,
-        }
+        DifferenceCurve { look: looks.look(&label), points: points(pair), label }
     };
     let curves: Vec<DifferenceCurve> = comparison.against_baseline().iter().map(curve).collect();
     if curves.iter().all(|curve| curve.points.is_empty()) {
@@ -47,13 +38,26 @@ pub(super) fn differences(
     })
 }
 
+/// The differences of a pair in the population, with their band.
+pub(super) fn points(pair: &Pair) -> Vec<Difference> {
+    let point = |finding: &Finding| {
+        Some(Difference {
+            n: finding.n?,
+            estimate: finding.estimate.value,
+            low: finding.band.lo.max(-1.0),
+            high: finding.band.hi.min(1.0),
+        })
+    };
+    pair.in_scope(Scope::Population).filter_map(point).collect()
+}
+
 fn about_bands(comparison: &Comparison) -> String {
     let chosen = if comparison.baseline_named { "" } else { ", the most accurate on average here" };
     format!(
         "Differences by pairs of the same split and item, to {}{chosen}. Bands: {} %, simultaneous over n for each \
          model (max-t), covering new training sets and new items.",
         comparison.models[comparison.baseline],
-        (1000.0 * comparison.options.level).round() / 10.0
+        percent(comparison.options.level)
     )
 }
 
@@ -96,15 +100,15 @@ fn cell(finding: &Finding) -> VerdictCell {
 /// Examples needed for each target; `None` without targets.
 pub(super) fn needed(
     comparison: &Comparison,
-    looks: &[String],
+    looks: &Looks,
     lock: &Lock,
 ) -> Option<NeededExamples> {
     if comparison.targets.is_empty() {
         return None;
     }
-    let row = |(label, needed): (&String, &crate::compare::Needed)| NeededRow {
+    let row = |(label, needed): (&String, &Needed)| NeededRow {
         label: label.clone(),
-        look: looks.iter().position(|name| name == label).unwrap_or(looks.len()),
+        look: looks.look(label),
         examples: needed.reached.map(|reached| match reached {
             Reached::At(n) => Examples::Exactly(n),
             Reached::AtMost(n) => Examples::AtMost(n),
@@ -113,20 +117,42 @@ pub(super) fn needed(
         low: needed.interval.lo,
         high: needed.interval.hi,
     };
-    let panel = |(&accuracy, needed): (&f64, &Vec<crate::compare::Needed>)| NeededPanel {
+    let order = fewest_first(comparison);
+    let panel = |(&accuracy, needed): (&f64, &Vec<Needed>)| NeededPanel {
         accuracy,
-        rows: comparison.models.iter().zip(needed).map(row).collect(),
+        rows: order.iter().map(|&model| row((&comparison.models[model], &needed[model]))).collect(),
     };
     Some(NeededExamples {
         title: title(lock, "training examples needed"),
         caption: vec![format!(
             "Where each learning curve first reaches the accuracy, interpolated in log n. Bars: {} % intervals by \
              the bootstrap over training sets and items.",
-            (1000.0 * comparison.options.level).round() / 10.0
+            percent(comparison.options.level)
         )],
         sizes: comparison.sizes.clone(),
         panels: comparison.targets.iter().zip(&comparison.needed).map(panel).collect(),
     })
+}
+
+/// The models by the examples that they take to the highest target, those equal there by the next: fewest first, and
+/// last those without a score.
+pub(crate) fn fewest_first(comparison: &Comparison) -> Vec<usize> {
+    let least = |needed: &Needed| match needed.reached {
+        // Beyond the sizes on either side, and known to be.
+        Some(Reached::AtMost(_)) => 0.0,
+        Some(Reached::At(n)) => n,
+        Some(Reached::MoreThan(n)) => 2.0 * n,
+        None => f64::INFINITY,
+    };
+    let key = |model: usize| -> Vec<f64> {
+        comparison.needed.iter().rev().map(|of| least(&of[model])).collect()
+    };
+    let mut order: Vec<usize> = (0..comparison.models.len()).collect();
+    order.sort_by(|&a, &b| {
+        let pairs = key(a).into_iter().zip(key(b)).map(|(a, b)| a.total_cmp(&b));
+        pairs.fold(Ordering::Equal, Ordering::then)
+    });
+    order
 }
 
 /// The critical-difference diagram.

@@ -2,23 +2,32 @@
 
 use plot::{Curve, FitCurve, Fits, LearningCurves, Point};
 
-use super::{looks, title};
+use super::looks::Looks;
+use super::title;
 use crate::store::Lock;
 use crate::summary::{Cell, LEVEL, Summary, coverage};
 
-/// The learning curves of all models that have a score.
-pub(super) fn learning_curves(summary: &Summary, lock: &Lock) -> LearningCurves {
+/// The learning curves of the `shown` models that have a score; `what` follows the task in the title.
+pub(super) fn learning_curves(
+    summary: &Summary,
+    lock: &Lock,
+    what: &str,
+    shown: impl Fn(&str) -> bool,
+) -> LearningCurves {
+    let looks = Looks::of(summary, lock);
     let curves = summary
         .models()
         .into_iter()
+        .filter(|model| shown(model))
         .map(|model| Curve {
             label: model.to_owned(),
+            look: looks.look(model),
             points: summary.cells.iter().filter(|c| c.model == model).filter_map(point).collect(),
         })
         .filter(|curve: &Curve| !curve.points.is_empty())
         .collect();
     LearningCurves {
-        title: title(lock, "accuracy by number of training examples"),
+        title: title(lock, what),
         caption: caption(summary, lock),
         curves,
         chance: None,
@@ -88,7 +97,7 @@ fn caption(summary: &Summary, lock: &Lock) -> Vec<String> {
 
 /// The models that take gradient steps: are they under- or overfitted? `None` if there are none.
 pub(super) fn fits(summary: &Summary, lock: &Lock) -> Option<Fits> {
-    let looks = looks(summary);
+    let looks = Looks::of(summary, lock);
     let curve = |model: &str| {
         let cells = || summary.cells.iter().filter(|cell| cell.model == model);
         let steps: Vec<(u32, f64)> = cells().filter_map(|c| Some((c.n, c.steps?))).collect();
@@ -98,10 +107,9 @@ pub(super) fn fits(summary: &Summary, lock: &Lock) -> Option<Fits> {
             let estimate = cell.train_accuracy?;
             Some(Point { n: cell.n, estimate, low: estimate, high: estimate, trials: vec![] })
         };
-        let look = looks.iter().position(|name| name == model)?;
         (!steps.is_empty()).then(|| FitCurve {
             label: model.to_owned(),
-            look,
+            look: looks.look(model),
             train: cells().filter_map(on_train).collect(),
             test,
             train_loss: cells().filter_map(|c| Some((c.n, c.train_loss?))).collect(),

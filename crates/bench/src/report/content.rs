@@ -6,6 +6,7 @@ use stats::fit::NoFit;
 use super::Table;
 use crate::compare::words::BAND_AND_P;
 use crate::compare::{Comparison, Crossing, Finding, Needed, Scope, Verdict, trust, words};
+use crate::figures::compared::fewest_first;
 use crate::figures::{Sources, task};
 use crate::forecast::{self, Forecast};
 use crate::show;
@@ -41,6 +42,12 @@ pub(super) fn verdicts(sources: &Sources<'_>) -> Vec<String> {
 
 /// One sentence on all verdicts against the baseline.
 fn headline(comparison: &Comparison) -> String {
+    let best = &comparison.models[comparison.baseline];
+    format!("Most accurate on average over log n: {best}. Against it {}.", counts(comparison))
+}
+
+/// How many verdicts against the baseline are of which kind.
+pub(crate) fn counts(comparison: &Comparison) -> String {
     let pairs = comparison.against_baseline();
     let all: Vec<Verdict> = pairs
         .iter()
@@ -49,9 +56,8 @@ fn headline(comparison: &Comparison) -> String {
         .collect();
     let count = |verdict| all.iter().filter(|&&v| v == verdict).count();
     format!(
-        "Most accurate on average over log n: {}. Against it the {} other models are worse in {}, equivalent in {}, \
-         better in {} and undecided in {} of {} verdicts (one for each model and n).",
-        comparison.models[comparison.baseline],
+        "the {} other models are worse in {}, equivalent in {}, better in {} and undecided in {} of {} verdicts (one for \
+         each model and n)",
         pairs.len(),
         count(Verdict::BBetter),
         count(Verdict::Equivalent),
@@ -69,9 +75,47 @@ pub(super) fn tables(sources: &Sources<'_>) -> Vec<Table> {
         tables.extend(needed(comparison));
         tables.extend(crossings(comparison));
     }
+    tables.extend(fits(sources));
     tables.extend(sources.trust.and_then(cross_validation));
     tables.extend(forecasts(sources));
     tables
+}
+
+/// Under- or overfitted? Accuracy and loss on the training examples themselves, and steps, of the models that take any.
+fn fits(sources: &Sources<'_>) -> Option<Table> {
+    let summary = sources.summary;
+    let sizes = summary.sizes();
+    let cell = |cell: Option<&Cell>| {
+        let told = cell.and_then(|cell| Some((cell.train_accuracy?, cell.train_loss, cell.steps?)));
+        let Some((accuracy, loss, steps)) = told else { return "–".to_owned() };
+        let loss = loss.map_or("–".to_owned(), small);
+        format!("{:.1} %, {loss}, {steps:.0}", 100.0 * accuracy)
+    };
+    let row = |model: &str| -> Vec<String> {
+        let cells = sizes.iter().map(|&n| cell(summary.cell(model, n)));
+        std::iter::once(model.to_owned()).chain(cells).collect()
+    };
+    let stepping = |model: &&str| {
+        summary.cells.iter().any(|cell| cell.model == **model && cell.steps.is_some())
+    };
+    let rows: Vec<Vec<String>> = summary.models().into_iter().filter(stepping).map(row).collect();
+    (!rows.is_empty()).then(|| Table {
+        caption: "Do the nets fit? Accuracy on the training examples, loss on them, gradient steps".to_owned(),
+        header: by_size("model", &sizes),
+        rows,
+        note: "Means over trials, steps the median. Far below 100 %: underfitted, trained too little. Near 100 % with \
+               many errors on new items: what is left is overfitting, or too few examples."
+            .to_owned(),
+    })
+}
+
+/// A loss with two digits that count.
+fn small(loss: f64) -> String {
+    match loss {
+        loss if loss >= 0.1 => format!("{loss:.2}"),
+        loss if loss >= 0.001 => format!("{loss:.4}"),
+        loss => format!("{loss:.0e}"),
+    }
 }
 
 /// What twice the data would bring; none if no model has as many sizes as a fit needs.
@@ -194,7 +238,10 @@ fn needed(comparison: &Comparison) -> Option<Table> {
     Some(Table {
         caption: "Training examples needed".to_owned(),
         header: std::iter::once("model".to_owned()).chain(header).collect(),
-        rows: comparison.models.iter().enumerate().map(row).collect(),
+        rows: fewest_first(comparison)
+            .into_iter()
+            .map(|model| row((model, &comparison.models[model])))
+            .collect(),
         note: "Where the learning curve first reaches the accuracy, interpolated in log n; intervals by the bootstrap \
                over training sets and items. Ratios of all pairs: sample-efficiency.csv."
             .to_owned(),
@@ -212,8 +259,11 @@ fn examples(needed: &Needed) -> String {
     };
     match needed.reached {
         Some(Reached::At(n)) => format!("{n:.0} [{low}, {high}]"),
-        Some(Reached::AtMost(n)) => format!("at most {n:.0}"),
-        Some(Reached::MoreThan(n)) => format!("more than {n:.0}"),
+        // Replicates may reach it within the sizes all the same, which the interval says then.
+        Some(Reached::AtMost(n)) if needed.interval.hi <= n => format!("at most {n:.0}"),
+        Some(Reached::MoreThan(n)) if needed.interval.lo >= n => format!("more than {n:.0}"),
+        Some(Reached::AtMost(n)) => format!("at most {n:.0} [{low}, {high}]"),
+        Some(Reached::MoreThan(n)) => format!("more than {n:.0} [{low}, {high}]"),
         None => "–".to_owned(),
     }
 }
@@ -258,7 +308,13 @@ fn cross_validation(trust: &trust::Trust) -> Option<Table> {
     let choice = |n: &u32| {
         let found = trust.choices.iter().find(|choice| choice.n == *n);
         found.map_or("–".to_owned(), |c| {
-            format!("{:.0} %, −{:.2}", 100.0 * c.wrong, 100.0 * c.regret)
+            format!(
+                "{:.0} % [{:.0}, {:.0}], −{:.2}",
+                100.0 * c.wrong,
+                100.0 * c.wrong_interval.lo,
+                100.0 * c.wrong_interval.hi,
+                100.0 * c.regret
+            )
         })
     };
     rows.push(
@@ -271,8 +327,8 @@ fn cross_validation(trust: &trust::Trust) -> Option<Table> {
         header: by_size("model", &trust.sizes),
         rows,
         note: "Mean difference ± standard deviation between samples. Last row: share of samples in which the model \
-               with the best cross-validated accuracy is beaten on the test set by another, and what choosing it costs \
-               in points on average. By pairs of models: cross-validation-pairs.csv."
+               with the best cross-validated accuracy is beaten on the test set by another, with Wilson's 95 % interval, \
+               and what choosing it costs in points on average. By pairs of models: cross-validation-pairs.csv."
             .to_owned(),
     })
 }

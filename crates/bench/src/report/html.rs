@@ -1,13 +1,19 @@
 //! report.html: one file without scripts, links to other files, or fonts from elsewhere.
 
 use std::fmt::Write;
+use std::path::Path;
 
 use super::{Table, commands, content, methods};
 use crate::figures::{Figure, Sources, task};
 use crate::store::Lock;
 
-/// The whole page; `environment` is the text of environment.toml, if there is one.
-pub fn page(sources: &Sources<'_>, figures: &[Figure], environment: Option<&str>) -> String {
+/// The whole page on the results in `folder`; `environment` is the text of environment.toml, if there is one.
+pub fn page(
+    sources: &Sources<'_>,
+    figures: &[Figure],
+    environment: Option<&str>,
+    folder: &Path,
+) -> String {
     let lock = &sources.results.lock;
     let mut body = String::new();
     let verdicts = content::verdicts(sources);
@@ -45,9 +51,8 @@ pub fn page(sources: &Sources<'_>, figures: &[Figure], environment: Option<&str>
         }
     });
     section(&mut body, "again", "Again", |body| {
-        let commit = environment.and_then(|text| value(text, "commit"));
-        let checkout = commit.map_or(String::new(), |commit| format!("git checkout {commit}\n"));
-        let text = format!("{checkout}{}", commands(lock));
+        let place = shell_word(&folder.display().to_string());
+        let text = format!("{}\n{}", checkout(environment), commands(lock, &place));
         let _ = writeln!(body, "<pre tabindex=\"0\"><code>{}</code></pre>", escape(&text));
     });
     body.push_str("</main>\n");
@@ -68,6 +73,7 @@ h1{font-size:1.7rem;line-height:1.2;margin:.6em 0 .3em}
 h2{font-size:1.3rem;margin:2.2em 0 .5em;border-bottom:1px solid var(--line);padding-bottom:.2em}
 h3{font-size:1.05rem;margin:1.6em 0 .4em}
 p,li{max-width:46rem}
+ul{padding-left:1.3em}
 .lead{font-size:1.08rem}
 figure{margin:1.6em 0}
 figcaption,caption,.note{color:var(--soft);font-size:.92rem;text-align:left}
@@ -97,7 +103,7 @@ fn embed<'a>(body: &mut String, number: usize, figure: &'a Figure) -> &'a str {
     let document = figure.svg.as_str();
     let (before, rest) = document.split_once("<style>\n").unwrap_or((document, ""));
     let (style, after) = rest.split_once("</style>\n").unwrap_or(("", rest));
-    let label = format!("role=\"img\" aria-label=\"{}\"", escape(figure.about));
+    let label = format!("role=\"img\" aria-label=\"{}\"", escape(&figure.alt()));
     let head = before.replacen("role=\"img\"", &label, 1);
     let _ = write!(
         body,
@@ -105,7 +111,7 @@ fn embed<'a>(body: &mut String, number: usize, figure: &'a Figure) -> &'a str {
          sideways\">\n{head}{after}</div>\n<figcaption>Figure {number}. {} As a file: figures/{}.svg, .png, .pdf\
          </figcaption>\n</figure>\n",
         figure.name,
-        escape(figure.about),
+        escape(&figure.alt()),
         figure.name
     );
     style
@@ -160,6 +166,33 @@ fn details(body: &mut String, summary: &str, text: &str) {
     );
 }
 
+/// The command that brings back the code that made the results, or why there is none.
+fn checkout(environment: Option<&str>) -> String {
+    let Some(text) = environment else {
+        return "# no environment.toml says which commit made these results".to_owned();
+    };
+    let dirty = value(text, "dirty");
+    match (value(text, "commit"), dirty.as_deref()) {
+        (Some(commit), Some("false")) => format!("git checkout {commit}"),
+        (Some(commit), Some(_)) => format!(
+            "# no checkout brings back this code: it had changes that are in no commit, on top of {commit}"
+        ),
+        (Some(commit), None) => {
+            format!("# probably commit {commit}: whether the code had changes beside it is unknown")
+        }
+        (None, _) => "# which commit made these results is unknown".to_owned(),
+    }
+}
+
+/// A path as a shell reads it back.
+fn shell_word(path: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "/._-".contains(c);
+    match !path.is_empty() && path.chars().all(plain) {
+        true => path.to_owned(),
+        false => format!("'{}'", path.replace('\'', "'\\''")),
+    }
+}
+
 /// The text after `key = ` in a line of TOML, without quotes.
 fn value(text: &str, key: &str) -> Option<String> {
     let line =
@@ -181,5 +214,21 @@ mod tests {
         assert_eq!(escape("a <b> & \"c\""), "a &lt;b&gt; &amp; &quot;c&quot;");
         assert_eq!(value("x = 1\ncommit = \"abc\"\n", "commit"), Some("abc".into()));
         assert_eq!(value("commit = \"unknown\"\n", "commit"), None);
+    }
+
+    #[test]
+    fn a_commit_is_checked_out_only_where_it_made_the_results() {
+        let of = |text: &str| checkout(Some(text));
+        assert_eq!(of("commit = \"abc\"\ndirty = false\n"), "git checkout abc");
+        for (text, reason) in [
+            ("commit = \"abc\"\ndirty = true\n", "changes that are in no commit, on top of abc"),
+            ("commit = \"abc\"\n", "whether the code had changes beside it is unknown"),
+            ("commit = \"unknown\"\n", "which commit made these results is unknown"),
+        ] {
+            assert!(of(text).starts_with('#') && of(text).contains(reason), "{}", of(text));
+        }
+        assert!(checkout(None).starts_with("# no environment.toml"));
+        assert_eq!(shell_word("/tmp/a-b_1.c"), "/tmp/a-b_1.c");
+        assert_eq!(shell_word("/tmp/it's here"), "'/tmp/it'\\''s here'");
     }
 }

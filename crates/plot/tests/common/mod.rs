@@ -4,6 +4,7 @@ use plot::{
     Curve, Difference, DifferenceCurve, Differences, Effect, EffectRow, Effects, Examples,
     FitCurve, Fits, LearningCurves, Map, Maps, NeededExamples, NeededPanel, NeededRow, Outcome,
     Point, Ranks, TrustCurve, TrustCurves, TrustPoint, VerdictCell, VerdictRow, Verdicts,
+    WrongShare,
 };
 
 /// Sizes that double, as in most studies.
@@ -43,7 +44,7 @@ pub(crate) fn falling(
         };
         point(n, (0..25).map(trial).collect())
     });
-    Curve { label: label.to_owned(), points: points.collect() }
+    Curve { label: label.to_owned(), look: 0, points: points.collect() }
 }
 
 /// The mean of some trials with plus or minus two standard errors.
@@ -54,6 +55,12 @@ pub(crate) fn point(n: u32, trials: Vec<f64>) -> Point {
         trials.iter().map(|t| (t - estimate).powi(2)).sum::<f64>() / (count - 1.0).max(1.0);
     let half = 2.0 * (variance / count).sqrt();
     Point { n, estimate, low: (estimate - half).max(0.0), high: (estimate + half).min(1.0), trials }
+}
+
+/// The curves with looks in their order.
+pub(crate) fn looked(mut curves: Vec<Curve>) -> Vec<Curve> {
+    curves.iter_mut().enumerate().for_each(|(look, curve)| curve.look = look);
+    curves
 }
 
 fn caption(data: &str) -> Vec<String> {
@@ -76,10 +83,15 @@ pub(crate) fn two_classes() -> LearningCurves {
         ("cnn", (0.0105, 0.55, 0.0003)),
     ];
     let majority = SIZES.map(|n| point(n, vec![0.532; 25])).to_vec();
-    let mut curves = vec![Curve { label: "majority".to_owned(), points: majority }];
+    let mut curves = vec![Curve { label: "majority".to_owned(), look: 0, points: majority }];
     curves.extend(shapes.map(|(label, shape)| falling(label, &SIZES, shape, 2115.0)));
     let title = "MNIST, 0 against 1: accuracy with few examples".to_owned();
-    LearningCurves { title, caption: caption("MNIST digits 0 and 1"), curves, chance: Some(0.532) }
+    LearningCurves {
+        title,
+        caption: caption("MNIST digits 0 and 1"),
+        curves: looked(curves),
+        chance: Some(0.532),
+    }
 }
 
 /// The same with a net that starts at chance, a model that ends without errors and one that ends
@@ -110,7 +122,12 @@ pub(crate) fn ten_classes() -> LearningCurves {
     ];
     let curves = shapes.map(|(label, shape)| falling(label, &SIZES, shape, 10_000.0)).to_vec();
     let title = "MNIST, ten classes: accuracy with few examples".to_owned();
-    LearningCurves { title, caption: caption("MNIST, all digits"), curves, chance: Some(0.1135) }
+    LearningCurves {
+        title,
+        caption: caption("MNIST, all digits"),
+        curves: looked(curves),
+        chance: Some(0.1135),
+    }
 }
 
 /// Sixteen models, at sizes that neither double nor keep their distance.
@@ -131,7 +148,12 @@ pub(crate) fn sixteen_curves() -> LearningCurves {
     };
     let curves = (0..16).map(curve).collect();
     let title = "Sixteen models at irregular sizes".to_owned();
-    LearningCurves { title, caption: caption("No data set"), curves, chance: Some(0.5) }
+    LearningCurves {
+        title,
+        caption: caption("No data set"),
+        curves: looked(curves),
+        chance: Some(0.5),
+    }
 }
 
 /// Paired differences of every curve but `baseline` to it, with a band of two standard errors.
@@ -244,7 +266,13 @@ pub(crate) fn trust() -> TrustCurves {
             let spread = 0.5 / f64::from(n).sqrt();
             let bias = -0.2 / f64::from(n).sqrt() * (look as f64 - 0.5);
             let samples = (0..20).map(|_| bias + 1.7 * spread * wobble.next()).collect();
-            TrustPoint { n, bias, spread, samples }
+            TrustPoint {
+                n,
+                bias,
+                interval: (bias - 0.3 * spread, bias + 0.3 * spread),
+                spread,
+                samples,
+            }
         });
         TrustCurve { label: label.to_owned(), look, points: points.collect() }
     };
@@ -252,7 +280,9 @@ pub(crate) fn trust() -> TrustCurves {
         title: "How far to trust cross-validation".to_owned(),
         caption: vec!["Invented numbers.".to_owned()],
         curves: ["logistic", "cnn", "random-forest"].into_iter().enumerate().map(curve).collect(),
-        wrong: vec![(10, 0.8), (20, 0.7), (40, 0.55), (80, 0.5), (160, 0.4), (320, 0.35)],
+        wrong: [(10, 0.8), (20, 0.7), (40, 0.55), (80, 0.5), (160, 0.4), (320, 0.35)]
+            .map(|(n, share)| WrongShare { n, share, low: share - 0.15, high: share + 0.15 })
+            .to_vec(),
     }
 }
 
