@@ -65,17 +65,18 @@ fn answer(tables: &Tables) -> LearningCurves {
     let task = TASKS[0].0;
     let of = |model: &str| {
         let rows = tables.errors.iter().filter(|row| row.task == task && row.model == model);
-        Curve { label: model.to_owned(), points: rows.map(point).collect() }
+        (model.to_owned(), rows.map(point).collect::<Vec<Point>>())
     };
-    let mut curves: Vec<Curve> = SHOWN.iter().map(|model| of(model)).collect();
+    let mut curves: Vec<(String, Vec<Point>)> = SHOWN.iter().map(|model| of(model)).collect();
     // Leek's net as Beam re-created it, and with h2o's own defaults, from the table of causes.
     for (net, label) in
         [("leek-h2o", "Leek's net"), ("leek-as-posted", "Leek's net, as Beam posted it")]
     {
         let rows = tables.fits.iter().filter(|row| row.net == net);
         let points = rows.map(|row| accuracy_point(row.n, row.test_accuracy, (row.low, row.high)));
-        curves.push(Curve { label: label.to_owned(), points: points.collect() });
+        curves.push((label.to_owned(), points.collect()));
     }
+    let curves = looking_apart(curves);
     LearningCurves {
         title: "0 against 1: the argument of 2017, on equal terms".into(),
         caption: vec![
@@ -87,6 +88,12 @@ fn answer(tables: &Tables) -> LearningCurves {
         curves,
         chance: None,
     }
+}
+
+/// Curves with a look each, in order.
+fn looking_apart(curves: Vec<(String, Vec<Point>)>) -> Vec<Curve> {
+    let curve = |(look, (label, points))| Curve { label, look, points };
+    curves.into_iter().enumerate().map(curve).collect()
 }
 
 fn point(row: &ErrorRow) -> Point {
@@ -219,16 +226,17 @@ fn published(tables: &Tables, study: &str, title: &str) -> LearningCurves {
             let bar = (row.p10.min(row.ours), row.p90.max(row.ours));
             accuracy_point(row.n, row.ours, bar)
         });
-        curves.push(Curve { label: format!("{model}, ours"), points: ours.collect() });
+        curves.push((format!("{model}, ours"), ours.collect()));
         let theirs = of().filter_map(|row| {
             let at = row.published?;
             Some(accuracy_point(row.n, at, (at - published::READ_TO, at + published::READ_TO)))
         });
         let points: Vec<Point> = theirs.collect();
         if !points.is_empty() {
-            curves.push(Curve { label: format!("{model}, published"), points });
+            curves.push((format!("{model}, published"), points));
         }
     }
+    let curves = looking_apart(curves);
     let bars = "Ours: bars from the 10th to the 90th percentile of five draws, as Leek drew them.";
     let theirs = match study {
         "leek-2017" => "Published: read off his figure, to ±.005.",
