@@ -45,7 +45,7 @@ const REPLACED: &str = "@with-replacement";
 type Change = (&'static str, &'static str, &'static str, &'static str);
 
 /// In the order of the table.
-const CHANGES: [Change; 21] = [
+const CHANGES: [Change; 23] = [
     ("chain", "convergence: a constant rate, no decay", "leek-as-posted", "leek-constant-rate"),
     ("chain", "scaling: pixels in 0-1, not 0-255", "leek-constant-rate", "leek-unit-scale"),
     ("chain", "activation: ReLU for tanh", "leek-unit-scale", "leek-relu"),
