@@ -59,6 +59,8 @@ const CHANGES: [Change; 23] = [
     ("chain", "draws with replacement, CNN", "cnn-beam", "cnn-beam@with-replacement"),
     ("whole", "all: Leek's net as posted to Beam's CNN", "leek-as-posted", "cnn-beam"),
     ("side step", "ADADELTA, standardised (h2o's defaults)", "leek-as-posted", "leek-h2o"),
+    ("side step", "ADADELTA for SGD, pixels in 0-1", "leek-unit-scale", "leek-h2o-unit-scale"),
+    ("side step", "ADADELTA: standardised pixels for 0-1", "leek-h2o-unit-scale", "leek-h2o"),
     (
         "side step",
         "scaling alone, the rate still decays",
