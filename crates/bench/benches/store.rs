@@ -15,6 +15,7 @@ use std::time::Instant;
 
 use cpu_time::ProcessTime;
 
+use bench::compare::{Comparison, Options};
 use bench::data::Dataset;
 use bench::experiment::{
     DatasetSpec, Experiment, Limits, ModelSpec, Protocol, ProtocolKind, Scale,
@@ -170,7 +171,11 @@ fn use_store(folder: &Path, trials: u32) {
     let summary = Summary::new(&results).expect("a summary");
     row("sum up", summary.cells.len(), clock);
     let clock = Clock::start();
-    let sources = Sources { results: &results, summary: &summary, comparison: None, trust: None };
+    let comparison = Comparison::new(&results, &Options::default()).expect("a comparison");
+    row("compare", comparison.pairs.len(), clock);
+    let clock = Clock::start();
+    let comparison = Some(&comparison);
+    let sources = Sources { results: &results, summary: &summary, comparison, trust: None };
     figures::draw(folder, &sources).expect("figures");
     row("draw", summary.cells.len(), clock);
     row("all of it", trials as usize, whole);
