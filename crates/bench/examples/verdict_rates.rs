@@ -6,7 +6,8 @@
 #[path = "../tests/simulation/world.rs"]
 mod world;
 
-use world::{Learners, Rates, power, rates, settings};
+use world::rates::Rates;
+use world::{Learners, power, rates, settings};
 
 fn main() {
     let count = std::env::args().nth(1).and_then(|text| text.parse().ok()).unwrap_or(1000);

@@ -389,6 +389,9 @@ fn cross_validation_is_held_against_the_truth() {
     let pair = trust.pairs[0];
     assert_eq!((pair.wrong, pair.significant), (1.0, 0.0), "the wrong winner every time");
     assert!((trust.choices[0].regret - 0.2).abs() < 1e-12 && trust.choices[0].wrong == 1.0);
+    // Wilson's interval of four of four: 4/(4 + 1.96²) to 1.
+    let interval = trust.choices[0].wrong_interval;
+    assert!((interval.lo - 0.5101).abs() < 1e-4 && interval.hi == 1.0, "{interval:?}");
     // The comparison is of the refitted models, on the test set.
     let comparison = compare(&results);
     let finding = at(&comparison.pairs[0], 10);

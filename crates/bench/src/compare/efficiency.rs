@@ -3,7 +3,7 @@
 use stats::Interval;
 use stats::curve::{self, Ratio, Reached};
 
-use super::{World, pair, statistics};
+use super::{World, crossing, pair, statistics};
 use crate::error::Result;
 
 /// How many examples a model takes to reach an accuracy.
@@ -60,11 +60,11 @@ pub(super) fn scales(world: &World<'_>, level: f64) -> Result<Vec<f64>> {
     let scale = |(at, spread): (usize, f64)| {
         let estimate = pair::accuracy(world, at / sizes, at % sizes)?;
         Ok(match estimate {
-            Some(e) if spread > 0.0 => pair::wide(&e, level) / spread,
+            Some(e) if spread > 0.0 => crossing::wide(&e, level) / spread,
             _ => 0.0,
         })
     };
-    pair::spread(&world.deviations).into_iter().enumerate().map(scale).collect()
+    crossing::spread(&world.deviations).into_iter().enumerate().map(scale).collect()
 }
 
 impl Reaches {
@@ -169,7 +169,7 @@ mod tests {
         let world = World::of(&scores, 1).expect("scores");
         let scales = scales(&world, 0.95).expect("a scale");
         let estimate = pair::accuracy(&world, 0, 0).expect("valid").expect("scores");
-        let spread = pair::spread(&world.deviations)[0] * scales[0];
+        let spread = crossing::spread(&world.deviations)[0] * scales[0];
         let t = stats::dist::t_quantile(0.975, estimate.df) / 1.959_964;
         assert!((spread / (estimate.standard_error() * t) - 1.0).abs() < 1e-4, "{scales:?}");
         assert!(scales[0] < 0.85, "the residual counts once: {scales:?}");

@@ -2,6 +2,7 @@
 //! out; METHODOLOGY.md says what each number means.
 
 pub mod across;
+mod crossing;
 mod efficiency;
 mod other;
 mod pair;
@@ -10,9 +11,10 @@ mod scores;
 pub mod trust;
 pub mod words;
 
+pub use crossing::{Crossing, RELIABLE};
 pub use efficiency::{Efficiency, Needed};
 pub use other::{join, remarks};
-pub use pair::{Crossing, Finding, Pair, RELIABLE, Scope, Verdict};
+pub use pair::{Finding, Pair, Scope, Verdict};
 pub use scores::{Correct, Scores, Split};
 
 use efficiency::Reaches;

@@ -352,10 +352,12 @@ pub fn sentences(trust: &Trust) -> Vec<String> {
     for choice in &trust.choices {
         text.push(format!(
             "With {} examples, choosing the model by cross-validation picks one that another beats on the held-out \
-             set in {:.0} % of {} samples, and costs {:.2} points of accuracy on average.",
+             set in {:.0} % of {} samples (95 % interval {:.0} to {:.0} %), and costs {:.2} points of accuracy on average.",
             choice.n,
             100.0 * choice.wrong,
             choice.samples,
+            100.0 * choice.wrong_interval.lo,
+            100.0 * choice.wrong_interval.hi,
             100.0 * choice.regret
         ));
     }
