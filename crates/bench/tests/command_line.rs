@@ -101,7 +101,7 @@ fn an_interrupt_keeps_what_is_done_and_the_sweep_goes_on() {
     use std::process::Stdio;
     let long = |text: &str| {
         text.replace("sizes = [10, 20]", "sizes = [10, 80, 320]")
-            .replace("epochs = 3", "epochs = 40")
+            .replace("epochs = 3", "epochs = 200")
     };
     let study = Study::new(long);
     let whole = study.sweep("whole", &[]);
@@ -116,6 +116,7 @@ fn an_interrupt_keeps_what_is_done_and_the_sweep_goes_on() {
         "--jobs",
         "1",
     ];
+    let mut interrupted = 0;
     for _ in 0..3 {
         let before = journal_bytes(&out);
         let child =
@@ -128,8 +129,14 @@ fn an_interrupt_keeps_what_is_done_and_the_sweep_goes_on() {
         let kill =
             std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status();
         kill.expect("kill runs");
-        assert_eq!(child.wait().expect("an end").code(), Some(130));
+        match child.wait().expect("an end").code() {
+            Some(130) => interrupted += 1,
+            // The machine was busy elsewhere, and the run got through first.
+            Some(0) => break,
+            other => panic!("exit {other:?}"),
+        }
     }
+    assert!(interrupted > 0, "no run was interrupted: the test proves nothing");
     assert_eq!(code(&study.sweep("cut", &[])), 0);
     assert_eq!(stable_files(&study.path("whole")), stable_files(&out));
 }
