@@ -119,6 +119,7 @@ fn isolation() {
             folds: 5,
             cv_repeats: None,
             test_size: Some(200),
+            draws: Default::default(),
         },
         models: vec![ModelSpec {
             name: "floor".into(),
