@@ -73,18 +73,22 @@ pub fn all(sources: &Sources<'_>) -> Result<Vec<Figure>> {
         if let Some(differences) = tuning::differences(comparison, summary, lock) {
             let about = "Accuracy of every tuned model minus that of the same model by default.";
             let finding = alt::tuning(&differences);
-            figures.push(figure("tuning", (about, finding), plot::difference_vs_n(&differences))?);
+            figures.extend(figure(
+                "tuning",
+                (about, finding),
+                plot::difference_vs_n(&differences),
+            )?);
         }
     }
     if let Some(fits) = learning::fits(summary, lock) {
         let about =
             "Accuracy of the nets on training and test examples, training loss and gradient steps.";
-        figures.push(figure("fit", (about, alt::fit(&fits)), plot::fit_vs_n(&fits))?);
+        figures.extend(figure("fit", (about, alt::fit(&fits)), plot::fit_vs_n(&fits))?);
     }
     if let Some(curves) = trust.and_then(|trust| trusted::trust_curves(trust, summary, lock)) {
         let about = "Cross-validated minus true accuracy of every model, and how often the wrong one is chosen.";
         let finding = trust.map(alt::trust).unwrap_or_default();
-        figures.push(figure("cross-validation", (about, finding), plot::cv_trust(&curves))?);
+        figures.extend(figure("cross-validation", (about, finding), plot::cv_trust(&curves))?);
     }
     Ok(figures)
 }
@@ -100,8 +104,8 @@ fn of_accuracy(summary: &Summary, lock: &Lock) -> Result<Vec<Figure>> {
         false => "Accuracy of every model over the number of training examples.",
     };
     let finding = alt::accuracy(&curves);
-    let mut figures =
-        vec![figure("accuracy-vs-n", (about, finding), plot::accuracy_vs_n(&curves))?];
+    let mut figures = Vec::new();
+    figures.extend(figure("accuracy-vs-n", (about, finding), plot::accuracy_vs_n(&curves))?);
     if twins {
         let what = "accuracy by number of training examples, tuned";
         let curves =
@@ -110,7 +114,7 @@ fn of_accuracy(summary: &Summary, lock: &Lock) -> Result<Vec<Figure>> {
                      examples.";
         let finding = alt::accuracy(&curves);
         let svg = plot::accuracy_vs_n(&curves);
-        figures.push(figure("accuracy-vs-n-tuned", (about, finding), svg)?);
+        figures.extend(figure("accuracy-vs-n-tuned", (about, finding), svg)?);
     }
     Ok(figures)
 }
@@ -124,16 +128,16 @@ fn of_comparison(comparison: &Comparison, summary: &Summary, lock: &Lock) -> Res
             "Paired difference in accuracy between every model and the baseline, with its band.";
         let finding = alt::verdicts(comparison);
         let svg = plot::difference_vs_n(&differences);
-        figures.push(figure("difference-vs-n", (about, finding.clone()), svg)?);
+        figures.extend(figure("difference-vs-n", (about, finding.clone()), svg)?);
         let about = "Verdict on every model against the baseline at every n.";
         let map = compared::verdicts(comparison, lock);
-        figures.push(figure("verdicts", (about, finding), plot::verdict_map(&map))?);
+        figures.extend(figure("verdicts", (about, finding), plot::verdict_map(&map))?);
     }
     if let Some(needed) = compared::needed(comparison, &looks, lock) {
         let about = "Number of training examples that every model takes to reach an accuracy.";
         let finding = alt::needed(&needed);
         let svg = plot::needed_examples(&needed);
-        figures.push(figure("examples-needed", (about, finding), svg)?);
+        figures.extend(figure("examples-needed", (about, finding), svg)?);
     }
     Ok(figures)
 }
@@ -165,16 +169,26 @@ pub fn critical_difference(folder: &Path, across: &Across) -> Result<()> {
     let ranks = compared::ranks(across);
     let about = "Mean ranks of the models over experiments.";
     let finding = String::new();
-    write(folder, &figure("critical-difference", (about, finding), plot::rank_diagram(&ranks))?)
+    let drawn = figure("critical-difference", (about, finding), plot::rank_diagram(&ranks))?;
+    drawn.map_or(Ok(()), |figure| write(folder, &figure))
 }
 
+/// A figure; `None`, said to the user, if it has more curves than can be told apart: tables stand without it.
 fn figure(
     name: &'static str,
     (about, finding): (&'static str, String),
     svg: std::result::Result<Svg, PlotError>,
-) -> Result<Figure> {
-    let svg = svg.map_err(|error| plot_error(name, error))?;
-    Ok(Figure { name, about, finding, svg })
+) -> Result<Option<Figure>> {
+    match svg {
+        Ok(svg) => Ok(Some(Figure { name, about, finding, svg })),
+        Err(PlotError::TooManyCurves { given, most }) => {
+            crate::say!(
+                "figure {name} is left out: {given} models in it, at most {most} can be told apart"
+            );
+            Ok(None)
+        }
+        Err(error) => Err(plot_error(name, error)),
+    }
 }
 
 fn write(folder: &Path, figure: &Figure) -> Result<()> {
