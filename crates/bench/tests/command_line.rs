@@ -168,6 +168,22 @@ fn candle_is_an_engine_on_the_processor_and_a_device_of_its_own() {
 }
 
 #[test]
+fn a_study_that_has_not_run_through_says_so() {
+    let study = Study::new(str::to_owned);
+    let two = ["--models", "floor,leekasso", "--sizes"];
+    assert_eq!(code(&study.sweep("out", &[&two[..], &["10"]].concat())), 0);
+    let out = study.path("out");
+    let whole = bench(&["summary", out.to_str().expect("a path")]);
+    assert!(!stderr(&whole).contains("missing"), "{}", stderr(&whole));
+    // Another size for one of the two leaves the other's unrun: 4 of 16.
+    let more = study.sweep("out", &["--models", "floor", "--sizes", "20"]);
+    for said in [&more, &bench(&["summary", out.to_str().expect("a path")])] {
+        assert!(stderr(said).contains("4 of 16 planned trials are missing"), "{}", stderr(said));
+    }
+    assert!(read(&out.join("README.md")).contains("4 of 16 planned trials are missing"));
+}
+
+#[test]
 fn a_failing_model_is_counted_and_exits_one() {
     // Ten classes can't all be in a training set of five.
     let ten = |text: &str| {

@@ -28,9 +28,20 @@ fn main() -> ExitCode {
     }
 }
 
+const USAGE: &str = "\
+The founding study's tables, figures and sentences, from the results of its experiments.
+
+Usage: settle [--maps] [--text] [--results DIR]
+
+  --maps          measure and draw what models look at, too (about a minute)
+  --text          figures and sentences alone, from the study's tables
+  --results DIR   of the results folders in DIR; the repository's README stays as it is
+";
+
 /// What was asked for.
 #[derive(Debug, Default, PartialEq)]
 struct Asked {
+    help: bool,
     maps: bool,
     text: bool,
     results: Option<PathBuf>,
@@ -48,6 +59,7 @@ fn asked(arguments: &[String]) -> Result<Asked> {
                     words.next().ok_or_else(|| Error::input("--results needs a folder"))?;
                 asked.results = Some(folder.into());
             }
+            "--help" | "-h" => asked.help = true,
             _ => {
                 return Err(Error::input(format!(
                     "unknown option {word:?}; there are --maps, --text and --results DIR"
@@ -60,6 +72,10 @@ fn asked(arguments: &[String]) -> Result<Asked> {
 
 fn run(arguments: &[String]) -> Result<()> {
     let asked = asked(arguments)?;
+    if asked.help {
+        bench::output::print(USAGE);
+        return Ok(());
+    }
     let root = repository()?;
     let studies = Studies::new(asked.results.as_deref().unwrap_or(&root.join("results")));
     let out = studies.out();
@@ -107,7 +123,7 @@ mod tests {
     #[test]
     fn options_are_read_and_slips_named() {
         let all = of(&["--maps", "--results", "x"]).expect("sound");
-        assert_eq!(all, Asked { maps: true, text: false, results: Some("x".into()) });
+        assert_eq!(all, Asked { help: false, maps: true, text: false, results: Some("x".into()) });
         assert!(of(&["--map"]).unwrap_err().to_string().contains("unknown option \"--map\""));
         assert!(of(&["--results"]).is_err());
     }

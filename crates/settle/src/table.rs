@@ -32,6 +32,9 @@ pub fn write<R: Serialize>(path: &Path, rows: &[R]) -> Result<()> {
 /// # Errors
 /// [`Error::Io`] if it is missing or a row is not what it should be.
 pub fn read<R: DeserializeOwned>(path: &Path) -> Result<Vec<R>> {
+    if !path.is_file() {
+        return Err(Error::io(path, "is not there: run `cargo run -p settle` first"));
+    }
     let mut reader = csv::Reader::from_path(path).map_err(|error| Error::io(path, error))?;
     reader
         .deserialize()

@@ -60,6 +60,9 @@ fn one(folder: &Path, arguments: &CompareArgs) -> Result<Exit> {
         baseline: arguments.baseline.clone(),
     };
     let results = Results::read(folder)?;
+    if let Some(warning) = results.unfinished() {
+        crate::say!("note: {warning}");
+    }
     let Some(other) = &arguments.other else {
         let comparison = Comparison::new(&results, &options)?;
         // The folder's own tables and figures are those of the usual options, as `bench verify` expects them.

@@ -12,8 +12,12 @@ use crate::{output, show};
 /// # Errors
 /// If there are no results, or a file is damaged.
 pub fn run(arguments: &ResultsArgs) -> Result<Exit> {
-    let summary = Summary::new(&Results::read(&results_folder(arguments.results.as_ref()))?)?;
+    let results = Results::read(&results_folder(arguments.results.as_ref()))?;
+    let summary = Summary::new(&results)?;
     output::print(&show::summary(&summary));
+    if let Some(warning) = results.unfinished() {
+        crate::say!("{warning}");
+    }
     let (not_ok, trials) = summary.not_ok();
     if not_ok == 0 {
         return Ok(Exit::Done);

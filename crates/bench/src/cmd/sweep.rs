@@ -123,6 +123,9 @@ fn publish(bench: &Bench, store: &mut Store, arguments: &SweepArgs) -> Result<()
     for model in missing {
         crate::say!("no scores of {model} here yet: another sweep must be computing them");
     }
+    if let Some(warning) = results.unfinished() {
+        crate::say!("note: {warning}");
+    }
     if !arguments.quiet {
         output::print(&show::summary(&derived.summary));
         report(&published, store.folder());

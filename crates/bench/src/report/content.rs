@@ -37,6 +37,7 @@ pub(super) fn verdicts(sources: &Sources<'_>) -> Vec<String> {
     text.extend(sources.trust.map(trust::sentences).unwrap_or_default());
     let (not_ok, trials) = sources.summary.not_ok();
     text.push(format!("{trials} trials, {not_ok} of them not ok."));
+    text.extend(sources.results.unfinished());
     text
 }
 

@@ -307,6 +307,19 @@ pub struct Results {
 }
 
 impl Results {
+    /// What to tell whoever reads results of a study that has not run through: means are then over fewer trials at some
+    /// sizes than at others. `None` if nothing is missing.
+    pub fn unfinished(&self) -> Option<String> {
+        let (planned, there) = (self.lock.planned(), self.records.len());
+        (there < planned).then(|| {
+            format!(
+                "{} of {planned} planned trials are missing: means and verdicts stand on those that are there; \
+                 `bench sweep` goes on with the rest",
+                planned - there
+            )
+        })
+    }
+
     /// Reads `folder`.
     ///
     /// # Errors
