@@ -12,15 +12,12 @@ pub(crate) fn pool<'a>(
     protocol: &LockedProtocol,
     held_out: impl Iterator<Item = &'a [u32]>,
 ) -> f64 {
-    let items = held_out.flatten().copied();
-    let largest =
-        |items: &mut dyn Iterator<Item = u32>| items.max().map(|item| f64::from(item) + 1.0);
-    let mut items = items;
+    let items = held_out.flatten().map(|&item| f64::from(item));
     let pool = match (protocol.kind.as_str(), protocol.draws.held_out) {
-        ("repeated-cv", _) => largest(&mut items),
+        ("repeated-cv", _) => items.reduce(f64::max).map(|largest| largest + 1.0),
         // Set aside from the training set itself, where the largest position all but shows its size.
-        (_, Some(share)) => largest(&mut items).map(|all| all * (1.0 - share)),
-        _ => items.min().map(f64::from),
+        (_, Some(share)) => items.reduce(f64::max).map(|largest| (largest + 1.0) * (1.0 - share)),
+        _ => items.reduce(f64::min),
     };
     pool.unwrap_or(0.0).max(1.0)
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::compare::trust::{self, Trust};
 use crate::compare::{Comparison, Options, rows};
 use crate::error::Result;
-use crate::figures::{self, Sources};
+use crate::figures::{self, Figure, Sources};
 use crate::store::{Items, Results, table};
 use crate::summary::{Summary, SummaryRow};
 use crate::trial::Bench;
@@ -48,11 +48,11 @@ impl Derived {
     }
 }
 
-/// Writes all of it into `folder`.
+/// Writes all of it into `folder`; also gives the figures.
 ///
 /// # Errors
 /// If a file can't be written or a figure drawn.
-pub fn derived(folder: &Path, results: &Results) -> Result<Derived> {
+pub fn derived(folder: &Path, results: &Results) -> Result<(Derived, Vec<Figure>)> {
     let derived = Derived::of(results)?;
     let path = folder.join("summary.csv");
     let cells = derived.summary.cells.iter().map(SummaryRow::from);
@@ -67,7 +67,7 @@ pub fn derived(folder: &Path, results: &Results) -> Result<Derived> {
     let figures = figures::draw(folder, &sources)?;
     let readme = report::markdown(&sources, &figures);
     files::write_whole(&folder.join("README.md"), readme.as_bytes())?;
-    Ok(derived)
+    Ok((derived, figures))
 }
 
 /// Writes all of it into `folder` from the tables that are there.
@@ -75,7 +75,7 @@ pub fn derived(folder: &Path, results: &Results) -> Result<Derived> {
 /// # Errors
 /// If a table is damaged, a file can't be written or a figure drawn.
 pub fn folder(folder: &Path) -> Result<Derived> {
-    derived(folder, &Results::read(folder)?)
+    Ok(derived(folder, &Results::read(folder)?)?.0)
 }
 
 /// The held-out items of the experiment's splits.

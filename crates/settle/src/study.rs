@@ -92,10 +92,12 @@ pub fn only(results: &Results, names: &[&str]) -> Result<Results> {
     if let Some(missing) = names.iter().find(|name| !known(name)) {
         return Err(Error::input(format!("{} has no model {missing:?}", results.lock.name)));
     }
-    let mut some = results.clone();
-    some.lock.models.retain(|model| names.contains(&&*model.name));
-    some.records.retain(|key, _| names.contains(&&*key.model));
-    Ok(some)
+    let mut lock = results.lock.clone();
+    lock.models.retain(|model| names.contains(&&*model.name));
+    // Copied after they are chosen: a study holds thousands of trials, each with a bit for every item.
+    let chosen = results.records.iter().filter(|(key, _)| names.contains(&&*key.model));
+    let records = chosen.map(|(key, record)| (key.clone(), record.clone())).collect();
+    Ok(Results { lock, records, items: results.items.clone() })
 }
 
 /// `results` with a model of `other` beside its own, under `label`. Both must score the same items; training draws are

@@ -68,9 +68,7 @@ fn one(folder: &Path, arguments: &CompareArgs) -> Result<Exit> {
         // The folder's own tables and figures are those of the usual options, as `bench verify` expects them.
         let usual = options == Options::default();
         let place = if usual { folder.to_owned() } else { folder.join("compared") };
-        rows::write(&place, &comparison)?;
-        figures::compared(&place, &results, &comparison)?;
-        output::print(&words::terminal(&comparison));
+        present(&place, &results, &comparison)?;
         if let Some(trust) = trust::Trust::of(&results)? {
             let sentences = trust::sentences(&trust);
             output::print(&sentences.iter().map(|s| format!("- {s}\n")).collect::<String>());
@@ -88,11 +86,17 @@ fn one(folder: &Path, arguments: &CompareArgs) -> Result<Exit> {
     let comparison = Comparison::new(&joined, &options)?;
     // The models of two folders belong to neither: their table has a place of its own.
     let place = folder.join(format!("compared-with-{name}"));
-    rows::write(&place, &comparison)?;
-    figures::compared(&place, &joined, &comparison)?;
-    output::print(&words::terminal(&comparison));
+    present(&place, &joined, &comparison)?;
     crate::say!("tables: {} and beside it", place.join("comparison.csv").display());
     Ok(Exit::Done)
+}
+
+/// Writes the tables and figures of a comparison into `place`, and prints it.
+fn present(place: &Path, results: &Results, comparison: &Comparison) -> Result<()> {
+    rows::write(place, comparison)?;
+    figures::compared(place, results, comparison)?;
+    output::print(&words::terminal(comparison));
+    Ok(())
 }
 
 /// Ranks over experiments.

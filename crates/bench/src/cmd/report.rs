@@ -5,7 +5,7 @@ use crate::cli::ResultsArgs;
 use crate::cmd::{Exit, results_folder};
 use crate::error::Result;
 use crate::store::Results;
-use crate::{figures, files, output, publish, report};
+use crate::{files, output, publish, report};
 
 /// Runs the verb.
 ///
@@ -15,10 +15,10 @@ pub fn run(arguments: &ResultsArgs) -> Result<Exit> {
     let folder = results_folder(arguments.results.as_ref());
     let results = Results::read(&folder)?;
     // The page, README.md, figures and tables say the same: all are written anew.
-    let derived = publish::derived(&folder, &results)?;
+    let (derived, figures) = publish::derived(&folder, &results)?;
     let sources = derived.sources(&results);
     let environment = files::read_if_there(&folder.join("environment.toml"))?;
-    let page = report::page(&sources, &figures::all(&sources)?, environment.as_deref(), &folder);
+    let page = report::page(&sources, &figures, environment.as_deref(), &folder);
     let path = folder.join("report.html");
     files::write_whole(&path, page.as_bytes())?;
     output::print(&format!("{}\n", path.display()));

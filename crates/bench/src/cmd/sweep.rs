@@ -119,7 +119,7 @@ fn publish(bench: &Bench, store: &mut Store, arguments: &SweepArgs) -> Result<()
         environment::gather(store.folder(), store.is_known_where())?;
     }
     let (results, missing) = Results::read_so_far(store.folder())?;
-    let derived = publish::derived(store.folder(), &results)?;
+    let (derived, _) = publish::derived(store.folder(), &results)?;
     for model in missing {
         crate::say!("no scores of {model} here yet: another sweep must be computing them");
     }
