@@ -145,7 +145,10 @@ fn isolation() {
     let times = [1, trials.len()].map(|count| {
         let started = Instant::now();
         let some = &trials[..count];
-        bench::sweep::run_isolated(&bench, some, 1, &stop, &isolation, &mut keep).expect("a sweep");
+        let begins = &bench::sweep::unnoticed;
+        let isolation = Some(&isolation);
+        let crew = bench::sweep::Crew { bench: &bench, jobs: 1, stop: &stop, isolation, begins };
+        crew.run(some, &mut keep).expect("a sweep");
         started.elapsed().as_secs_f64()
     });
     let isolated = (times[1] - times[0]) / (trials.len() - 1) as f64;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::experiment_file::MIN_MEMORY_MIB;
-use crate::plan::Shard;
+use crate::shard::{self, Shard};
 
 /// Compare deep nets with shallow models on tiny samples.
 #[derive(Debug, Parser)]
@@ -62,9 +62,12 @@ pub enum Verb {
 /// Which trials of which experiment.
 #[derive(Clone, Debug, Args)]
 pub struct Selection {
-    /// An experiment file, or the name of one in experiments/ [default: mnist-0v1]
+    /// An experiment file, the name of one in experiments/, or the lock file of results [default: mnist-0v1]
     #[arg(value_name = "EXPERIMENT")]
     pub experiment: Option<PathBuf>,
+    /// The folder of a table of one's own [default: beside the experiment file]
+    #[arg(long, value_name = "DIR")]
+    pub beside: Option<PathBuf>,
     /// Only these of the experiment's models, by their labels
     #[arg(long, value_delimiter = ',', value_name = "A,B")]
     pub models: Option<Vec<String>>,
@@ -100,9 +103,13 @@ pub struct SweepArgs {
     /// What trains them [default: native on the processor, candle elsewhere]
     #[arg(long, value_enum)]
     pub engine: Option<Engine>,
-    /// Only this part of the trials, of N parts; `bench merge` joins them
-    #[arg(long, value_name = "I/N")]
+    /// Only this part of the trials, of N parts, I from 0 or `auto`: the number of this task in a job array (Kubernetes,
+    /// HyperQueue, Slurm); `bench merge` joins them
+    #[arg(long, value_name = "I/N", value_parser = shard_argument)]
     pub shard: Option<Shard>,
+    /// Give a trial up as `failed` after so many attempts at the shard have died with it under way
+    #[arg(long, value_name = "K", requires = "shard", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub crash_limit: Option<u32>,
     /// Run trials in processes of their own, so that an abort or exhausted memory costs one trial alone
     #[arg(long)]
     pub isolate: bool,
@@ -118,6 +125,10 @@ pub struct SweepArgs {
     /// No progress and no table, only errors
     #[arg(long, short)]
     pub quiet: bool,
+}
+
+fn shard_argument(text: &str) -> Result<Shard, String> {
+    shard::parse(text, |name| std::env::var(name).ok())
 }
 
 fn positive_seconds(text: &str) -> Result<f64, String> {
@@ -143,7 +154,7 @@ pub struct PlanArgs {
     #[command(flatten)]
     pub selection: Selection,
     /// Only this part of the trials, of N parts
-    #[arg(long, value_name = "I/N")]
+    #[arg(long, value_name = "I/N", value_parser = shard_argument)]
     pub shard: Option<Shard>,
 }
 

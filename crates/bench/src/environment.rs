@@ -53,12 +53,31 @@ pub struct Environment {
 }
 
 /// Seconds since 1970, for [`Environment::new`].
+pub fn now() -> u64 {
+    clock().duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_secs())
+}
+
+/// Nanoseconds since 1970, for names that must differ from one process to the next.
+pub fn nanoseconds() -> u128 {
+    clock().duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_nanos())
+}
+
+/// The clock on the wall.
 #[expect(
     clippy::disallowed_methods,
-    reason = "provenance: when a sweep ran; no result depends on it"
+    reason = "provenance: when a sweep ran and whether it lives; no result depends on it"
 )]
-pub fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_secs())
+pub fn clock() -> SystemTime {
+    SystemTime::now()
+}
+
+/// What this machine is called: for names of files that are not committed.
+pub fn host() -> String {
+    #[cfg(unix)]
+    let name = nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok());
+    #[cfg(not(unix))]
+    let name = std::env::var("COMPUTERNAME").ok();
+    name.unwrap_or_else(|| "host".into())
 }
 
 impl Environment {

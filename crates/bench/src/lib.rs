@@ -5,13 +5,14 @@
 //!   -> tables -> Summary -> figures, README
 //! ```
 //!
-//! `plan`, `split`, `stratify`, `seed`, `summary` and the analyses of `compare` are pure; only `store` touches a results folder's journal and
+//! `plan`, `shard`, `cost`, `split`, `stratify`, `seed`, `summary` and the analyses of `compare` are pure; only `store` touches a results folder's journal and
 //! tables.
 
 pub mod app;
 pub mod cli;
 pub mod cmd;
 pub mod compare;
+pub mod cost;
 pub mod data;
 pub mod device;
 pub mod environment;
@@ -33,6 +34,7 @@ pub mod record;
 pub mod report;
 pub mod runner;
 pub mod seed;
+pub mod shard;
 pub mod show;
 mod source;
 pub mod split;

@@ -7,7 +7,7 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
 
 use crate::error::{Error, Result};
-use crate::isolate::Isolation;
+use crate::isolate::{Isolation, Worker};
 use crate::plan::TrialKey;
 use crate::record::Record;
 use crate::trial::Bench;
@@ -41,13 +41,65 @@ pub(crate) const IDLE_EVERY: Duration = Duration::from_millis(200);
 /// The system's own default for a main thread; a model may recurse as deeply as it could alone.
 const STACK: usize = 8 << 20;
 
-/// Runs `trials` on `jobs` threads and hands each record to `sink`, on the calling thread, as it comes in.
-///
-/// Returns early, dropping the trials under way, once `stop` is set. If `sink` fails, the trials under way are dropped
-/// and the error is returned.
+/// Who runs trials.
+#[derive(Clone, Copy)]
+pub struct Crew<'a> {
+    /// The experiment.
+    pub bench: &'a Bench,
+    /// Workers.
+    pub jobs: usize,
+    /// Once it is set, workers stop, dropping the trials under way.
+    pub stop: &'a AtomicBool,
+    /// If every trial is to run in one of as many processes, whose death or delay costs that trial alone.
+    pub isolation: Option<&'a Isolation>,
+    /// Is told of every trial before it runs, on the worker's thread.
+    pub begins: &'a (dyn Fn(&TrialKey) -> Result<()> + Sync),
+}
+
+/// Tells nobody.
+pub fn unnoticed(_: &TrialKey) -> Result<()> {
+    Ok(())
+}
+
+impl Crew<'_> {
+    /// Runs `trials` and hands each record to `sink`, on the calling thread, as it comes in. If `sink` fails, the trials
+    /// under way are dropped.
+    ///
+    /// # Errors
+    /// What `sink` or `begins` returned; [`Error::Input`] if the workers, or their processes, can't be started.
+    pub fn run(&self, trials: &[TrialKey], sink: &mut impl Sink) -> Result<()> {
+        let queue = Queue { trials, next: AtomicUsize::new(0), stop: self.stop };
+        drive(self.jobs, self.stop, sink, |sender| {
+            let mut process = self.isolation.map(|own| own.worker(self.bench, self.stop));
+            while let Some(key) = queue.take() {
+                let ended = match self.attempt(key, process.as_mut()) {
+                    Ok(None) => return,
+                    Ok(Some(record)) => Ok(record),
+                    Err(error) => Err(error),
+                };
+                let failed = ended.is_err();
+                // If the receiver gave up, an error is on its way to the user.
+                if sender.send(ended).is_err() || failed {
+                    return;
+                }
+            }
+        })
+    }
+
+    fn attempt(&self, key: &TrialKey, process: Option<&mut Worker<'_>>) -> Result<Option<Record>> {
+        (self.begins)(key)?;
+        match process {
+            // What runs in a process of its own needs no second one around it.
+            Some(process) if !self.bench.is_outside(key) => process.run(key),
+            _ => Ok(self.bench.run(key, self.stop)),
+        }
+    }
+}
+
+/// Runs `trials` on `jobs` threads, see [`Crew::run`].
 ///
 /// # Errors
-/// What `sink` returned, or [`Error::Input`] if the workers can't be started.
+/// As [`Crew::run`].
 pub fn run(
     bench: &Bench,
     trials: &[TrialKey],
@@ -55,47 +107,7 @@ pub fn run(
     stop: &AtomicBool,
     sink: &mut impl Sink,
 ) -> Result<()> {
-    let queue = Queue { trials, next: AtomicUsize::new(0), stop };
-    drive(jobs, stop, sink, |sender| {
-        while let Some(key) = queue.take() {
-            let Some(record) = bench.run(key, stop) else { return };
-            if sender.send(Ok(record)).is_err() {
-                return; // the receiver gave up: an error is on its way to the user
-            }
-        }
-    })
-}
-
-/// As [`run`], with every trial in one of `jobs` processes, whose death or delay costs that trial alone.
-///
-/// # Errors
-/// As [`run`], and if a worker process can't be started.
-pub fn run_isolated(
-    bench: &Bench,
-    trials: &[TrialKey],
-    jobs: usize,
-    stop: &AtomicBool,
-    isolation: &Isolation,
-    sink: &mut impl Sink,
-) -> Result<()> {
-    let queue = Queue { trials, next: AtomicUsize::new(0), stop };
-    drive(jobs, stop, sink, |sender| {
-        let mut worker = isolation.worker(bench, stop);
-        while let Some(key) = queue.take() {
-            // What runs in a process of its own needs no second one around it.
-            let ran =
-                if bench.is_outside(key) { Ok(bench.run(key, stop)) } else { worker.run(key) };
-            let ended = match ran {
-                Ok(None) => return,
-                Ok(Some(record)) => Ok(record),
-                Err(error) => Err(error),
-            };
-            let failed = ended.is_err();
-            if sender.send(ended).is_err() || failed {
-                return;
-            }
-        }
-    })
+    Crew { bench, jobs, stop, isolation: None, begins: &unnoticed }.run(trials, sink)
 }
 
 /// The trials that no worker has taken yet.

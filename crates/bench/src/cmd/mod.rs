@@ -8,6 +8,7 @@ pub mod merge;
 pub mod models;
 pub mod plan;
 pub mod report;
+mod shard;
 pub mod summary;
 pub mod sweep;
 pub mod verify;
@@ -23,6 +24,7 @@ use crate::cli::Selection;
 use crate::error::{Error, Result};
 use crate::experiment::Experiment;
 use crate::process::INTERRUPTED;
+use crate::store::Lock;
 use crate::{experiment_file, workspace};
 
 /// How a verb ended, if not in an error.
@@ -50,7 +52,13 @@ impl Exit {
 /// Reads the experiment and narrows it to what was selected.
 fn experiment(selection: &Selection, registry: &Registry) -> Result<Experiment> {
     let path = workspace::experiment_file(selection.experiment.as_deref())?;
-    let mut experiment = experiment_file::read(&path, registry)?;
+    let mut experiment = match path.to_string_lossy().ends_with(LOCK_ENDING) {
+        true => locked_experiment(&path, registry)?,
+        false => experiment_file::read(&path, registry)?,
+    };
+    if let (Some(table), Some(folder)) = (&mut experiment.dataset.table, &selection.beside) {
+        table.beside.clone_from(folder);
+    }
     if let Some(names) = &selection.models {
         choose_models(&mut experiment, names)?;
     }
@@ -63,6 +71,19 @@ fn experiment(selection: &Selection, registry: &Registry) -> Result<Experiment> 
     }
     if let Some(repeats) = selection.repeats {
         experiment.protocol.repeats = repeats;
+    }
+    Ok(experiment)
+}
+
+/// How the names of lock files end.
+const LOCK_ENDING: &str = ".lock.toml";
+
+/// The experiment of the lock file at `path`: what results were made of, or what a launch has frozen.
+fn locked_experiment(path: &Path, registry: &Registry) -> Result<Experiment> {
+    let text = std::fs::read_to_string(path).map_err(|error| Error::io(path, error))?;
+    let mut experiment = Lock::parse(path, &text)?.experiment(registry)?;
+    if let Some(table) = &mut experiment.dataset.table {
+        path.parent().unwrap_or(Path::new("")).clone_into(&mut table.beside);
     }
     Ok(experiment)
 }

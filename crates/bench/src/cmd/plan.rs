@@ -12,6 +12,7 @@ use crate::experiment::Tune;
 use crate::output;
 use crate::plan::{TrialKey, plan};
 use crate::seed::trial_seed;
+use crate::shard::Shards;
 use crate::trial::Bench;
 
 /// Runs the verb: `model,n,repeat,fold,seed,tune`, in plan order; `tune` holds the values that a model chooses among. Everything that a sweep would refuse is refused here.
@@ -26,10 +27,10 @@ pub fn run(common: &Common, arguments: &PlanArgs, registry: &Registry) -> Result
     )?;
     let bench = Bench::new(experiment, dataset, nn::Device::Cpu)?;
     let experiment = bench.experiment();
-    let mut trials = plan(experiment);
-    if let Some(shard) = arguments.shard {
-        shard.keep(&mut trials, experiment.protocol.splits_per_repeat());
-    }
+    let trials = match arguments.shard {
+        Some(shard) => Shards::new(experiment, shard.parts).trials(experiment, shard.index),
+        None => plan(experiment),
+    };
     let mut text = String::from("model,n,repeat,fold,seed,tune\n");
     for key in trials {
         let TrialKey { model, n, repeat, fold } = &key;

@@ -2,11 +2,12 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
 
 use models::Registry;
 
 use crate::cli::{Common, Selection, SweepArgs};
-use crate::cmd::{Exit, experiment, jobs, stop_on_signal};
+use crate::cmd::{Exit, experiment, jobs, shard, stop_on_signal};
 use crate::data::{Dataset, data_folder_for};
 use crate::environment::{self, Environment};
 use crate::error::Result;
@@ -17,7 +18,7 @@ use crate::progress::{Progress, duration};
 use crate::publish::items;
 use crate::record::{Record, Status};
 use crate::store::{Lock, Published, Results, Store};
-use crate::sweep::Sink;
+use crate::sweep::{Crew, Sink};
 use crate::trial::Bench;
 use crate::{device, output, publish, show, sweep, workspace};
 
@@ -32,13 +33,16 @@ pub fn run(common: &Common, arguments: &SweepArgs, registry: &Registry) -> Resul
         Err(_) if stop.load(Ordering::Relaxed) => return Ok(Exit::Interrupted),
         prepared => prepared?,
     };
-    let Prepared { bench, lock, isolation, device, folder } = prepared;
-    let mut store = match Store::open(&folder, &lock) {
+    if let Some(shard) = arguments.shard {
+        return shard::run(&prepared, shard, arguments, &stop);
+    }
+    let Prepared { bench, lock, device, folder, .. } = &prepared;
+    let mut store = match Store::open(folder, lock) {
         Err(_) if stop.load(Ordering::Relaxed) => return Ok(Exit::Interrupted),
         store => store?,
     };
 
-    let environment = Environment::new(device, jobs(arguments.jobs), environment::now())
+    let environment = Environment::new(*device, jobs(arguments.jobs), environment::now())
         .with_runners(&bench.experiment().models);
     store.set_machine(environment.to_text())?;
     let mut asked = plan(bench.experiment());
@@ -46,37 +50,30 @@ pub fn run(common: &Common, arguments: &SweepArgs, registry: &Registry) -> Resul
         // New contenders beside old results: these stand.
         asked.retain(|key| !store.has_in_tables(key));
     }
-    if let Some(shard) = arguments.shard {
-        shard.keep(&mut asked, bench.experiment().protocol.splits_per_repeat());
-    }
-    let ended = run_missing(&bench, &mut store, &asked, arguments, isolation.as_ref(), &stop)?;
+    let ended = run_missing(&prepared, &mut store, &asked, arguments, &stop)?;
     store.set_machine(environment.ended(environment::now()).to_text())?;
     if ended == Exit::Interrupted {
         return Ok(Exit::Interrupted);
     }
-    match arguments.shard {
-        // Several shards may share a folder, and none knows when the last is through.
-        Some(shard) => {
-            let _guard = store.guard()?;
-            environment::gather(store.folder(), false)?;
-            crate::say!("shard {shard} is through; `bench merge` writes the tables");
-        }
-        None => publish(&bench, &mut store, arguments)?,
-    }
-    Ok(count_not_ok(&store, &asked))
+    publish(bench, &mut store, arguments)?;
+    Ok(count_not_ok(|key| store.get(key), &asked))
 }
 
 /// What a sweep needs before it touches its folder.
-struct Prepared {
-    bench: Bench,
-    lock: Lock,
-    isolation: Option<Isolation>,
-    device: nn::Device,
-    folder: PathBuf,
+pub(super) struct Prepared {
+    pub(super) bench: Bench,
+    pub(super) lock: Lock,
+    pub(super) isolation: Option<Isolation>,
+    pub(super) device: nn::Device,
+    pub(super) folder: PathBuf,
 }
 
 impl Prepared {
-    fn new(common: &Common, arguments: &SweepArgs, registry: &Registry) -> Result<Prepared> {
+    pub(super) fn new(
+        common: &Common,
+        arguments: &SweepArgs,
+        registry: &Registry,
+    ) -> Result<Prepared> {
         let mut experiment = experiment(&arguments.selection, registry)?;
         let limits = &mut experiment.limits;
         limits.seconds = arguments.time_limit.or(limits.seconds);
@@ -93,7 +90,7 @@ impl Prepared {
     }
 }
 
-fn added_any(selection: &Selection) -> bool {
+pub(super) fn added_any(selection: &Selection) -> bool {
     !selection.with.is_empty() || !selection.model.is_empty()
 }
 
@@ -135,55 +132,99 @@ fn publish(bench: &Bench, store: &mut Store, arguments: &SweepArgs) -> Result<()
 
 /// Runs the trials that the journal lacks.
 fn run_missing(
-    bench: &Bench,
+    prepared: &Prepared,
     store: &mut Store,
     asked: &[TrialKey],
     arguments: &SweepArgs,
-    isolation: Option<&Isolation>,
     stop: &AtomicBool,
 ) -> Result<Exit> {
-    let due = |key: &&TrialKey| {
-        store.get(key).is_none_or(|r| arguments.retry && r.outcome.is_circumstance())
-    };
-    let mut missing: Vec<TrialKey> = asked.iter().filter(due).cloned().collect();
+    let mut missing: Vec<TrialKey> =
+        asked.iter().filter(|key| is_due(store.get(key), arguments)).cloned().collect();
     running_order(&mut missing);
-    let jobs = jobs(arguments.jobs);
     if !arguments.quiet {
-        announce(bench, store, asked.len(), missing.len(), jobs);
+        let splits = crate::shard::splits(prepared.bench.experiment());
+        let counts = (asked.len(), missing.len());
+        announce(&prepared.bench, store.folder(), splits, counts, jobs(arguments.jobs));
     }
-    let mut progress = Progress::new(&missing, jobs, arguments.quiet);
-    let clock = std::time::Instant::now();
-    let mut done = 0;
-    let mut sink = Watched { store, progress: &mut progress, done: &mut done };
-    let ran = match isolation {
-        Some(isolation) => sweep::run_isolated(bench, &missing, jobs, stop, isolation, &mut sink),
-        None => sweep::run(bench, &missing, jobs, stop, &mut sink),
-    };
-    progress.end();
-    ran?;
-    store.sync()?;
-    if done < missing.len() {
-        crate::say!(
-            "interrupted: {} of {} trials are done and kept; the same command goes on from there",
-            asked.len() - missing.len() + done,
-            asked.len()
-        );
-        return Ok(Exit::Interrupted);
+    let mut run = Run::new(prepared, arguments, stop, &missing);
+    let ran = run.trials(&missing, jobs(arguments.jobs), store, &sweep::unnoticed);
+    run.end(ran, asked.len(), || store.sync())
+}
+
+/// True if a trial with this record is to run.
+pub(super) fn is_due(record: Option<&Record>, arguments: &SweepArgs) -> bool {
+    record.is_none_or(|record| arguments.retry && record.outcome.is_circumstance())
+}
+
+/// Trials running, with progress shown.
+pub(super) struct Run<'a> {
+    prepared: &'a Prepared,
+    stop: &'a AtomicBool,
+    quiet: bool,
+    progress: Progress,
+    clock: Instant,
+    missing: usize,
+    done: usize,
+}
+
+impl<'a> Run<'a> {
+    pub(super) fn new(
+        prepared: &'a Prepared,
+        arguments: &SweepArgs,
+        stop: &'a AtomicBool,
+        missing: &[TrialKey],
+    ) -> Run<'a> {
+        let progress = Progress::new(missing, jobs(arguments.jobs), arguments.quiet);
+        let (quiet, clock) = (arguments.quiet, Instant::now());
+        Run { prepared, stop, quiet, progress, clock, missing: missing.len(), done: 0 }
     }
-    if !arguments.quiet && done > 0 {
-        crate::say!("{done} trials in {}", duration(clock.elapsed().as_secs_f64()));
+
+    /// Runs some of the trials on as many workers.
+    pub(super) fn trials(
+        &mut self,
+        trials: &[TrialKey],
+        jobs: usize,
+        store: &mut impl Sink,
+        begins: &(dyn Fn(&TrialKey) -> Result<()> + Sync),
+    ) -> Result<()> {
+        let Prepared { bench, isolation, .. } = self.prepared;
+        let crew = Crew { bench, jobs, stop: self.stop, isolation: isolation.as_ref(), begins };
+        crew.run(trials, &mut Watched { store, progress: &mut self.progress, done: &mut self.done })
     }
-    Ok(Exit::Done)
+
+    /// Once all have `ran`: `settle`s what was kept and says how far it got of what was `asked`.
+    pub(super) fn end(
+        self,
+        ran: Result<()>,
+        asked: usize,
+        settle: impl FnOnce() -> Result<()>,
+    ) -> Result<Exit> {
+        self.progress.end();
+        ran?;
+        let through = self.done == self.missing;
+        settle()?;
+        if !through {
+            crate::say!(
+                "interrupted: {} of {asked} trials are done and kept; the same command goes on from there",
+                asked - self.missing + self.done,
+            );
+            return Ok(Exit::Interrupted);
+        }
+        if !self.quiet && self.done > 0 {
+            crate::say!("{} trials in {}", self.done, duration(self.clock.elapsed().as_secs_f64()));
+        }
+        Ok(Exit::Done)
+    }
 }
 
 /// The store, with progress shown as records come in.
-struct Watched<'a> {
-    store: &'a mut Store,
+struct Watched<'a, S> {
+    store: &'a mut S,
     progress: &'a mut Progress,
     done: &'a mut usize,
 }
 
-impl Sink for Watched<'_> {
+impl<S: Sink> Sink for Watched<'_, S> {
     fn keep(&mut self, record: Record) -> Result<()> {
         self.progress.finished(&record);
         *self.done += 1;
@@ -195,19 +236,24 @@ impl Sink for Watched<'_> {
     }
 }
 
-fn announce(bench: &Bench, store: &Store, asked: usize, missing: usize, jobs: usize) {
+pub(super) fn announce(
+    bench: &Bench,
+    folder: &Path,
+    splits: u64,
+    (asked, missing): (usize, usize),
+    jobs: usize,
+) {
     let experiment = bench.experiment();
     let done = match asked - missing {
         0 => String::new(),
         done => format!(", {done} of them done before"),
     };
     crate::say!(
-        "{}: {} models × {} sizes × {} splits = {asked} trials{done}; {jobs} at a time, into {}",
+        "{}: {} models × {} sizes × {splits} splits = {asked} trials{done}; {jobs} at a time, into {}",
         experiment.name,
         experiment.models.len(),
         experiment.protocol.sizes.len(),
-        experiment.protocol.repeats * experiment.protocol.splits_per_repeat(),
-        store.folder().display()
+        folder.display()
     );
     for model in &experiment.models {
         if let Some(caveat) = model.kind.caveat {
@@ -253,10 +299,13 @@ fn report(published: &Published, folder: &Path) {
 }
 
 /// Says how many trials are not ok, and why the first is not.
-fn count_not_ok(store: &Store, asked: &[TrialKey]) -> Exit {
+pub(super) fn count_not_ok<'a>(
+    record: impl Fn(&TrialKey) -> Option<&'a Record>,
+    asked: &[TrialKey],
+) -> Exit {
     let bad: Vec<_> = asked
         .iter()
-        .filter_map(|key| store.get(key))
+        .filter_map(record)
         .filter(|record| record.outcome.status != Status::Ok)
         .collect();
     let Some(first) = bad.first() else { return Exit::Done };

@@ -235,6 +235,16 @@ impl Lock {
         Ok(joined)
     }
 
+    /// True if a folder with this lock has a place for all that `other` asks for.
+    pub fn covers(&self, other: &Lock) -> bool {
+        let (own, asked) = (&self.protocol, &other.protocol);
+        other.check_same(self).is_ok()
+            && asked.sizes.iter().all(|n| own.sizes.contains(n))
+            && asked.repeats <= own.repeats
+            && asked.cv_repeats <= own.cv_repeats
+            && other.models.iter().all(|model| self.models.contains(model))
+    }
+
     /// Refuses settings that decide the results and differ, naming the first.
     fn check_same(&self, there: &Lock) -> std::result::Result<(), String> {
         let pairs = [

@@ -10,6 +10,8 @@ mod join;
 mod journal;
 mod lock;
 mod locked_model;
+mod shard;
+mod survey;
 mod tables;
 
 use std::collections::btree_map::Entry;
@@ -28,10 +30,13 @@ pub(crate) use disk::sync_folder;
 pub use disk::{Disk, FileSystem, Log};
 pub use guard::Guard;
 pub use join::Joined;
+pub use journal::{ATTEMPT_VARIABLE, AttemptName};
 pub(crate) use journal::{LONGEST_LINE, decode, encode};
 pub use lock::{FORMAT, LOCK_FILE, Lock, LockedDataset, LockedProtocol, TrialIds};
 pub use locked_model::LockedModel;
 pub(crate) use locked_model::{SET, TUNE};
+pub use shard::{ShardStore, standing};
+pub use survey::{Attempt, ShardSurvey, Survey, survey};
 pub use tables::Items;
 pub(crate) use tables::table;
 
@@ -82,15 +87,7 @@ impl Store {
     pub fn open_on(folder: &Path, lock: &Lock, disk: Box<dyn Disk>) -> Result<Store> {
         files::check_writable(folder)?;
         let _guard = Guard::take(folder)?;
-        let lock = match Lock::read(folder)? {
-            Some(there) => there.join(lock).map_err(|difference| {
-                Error::input(format!(
-                    "{} holds results of other settings: {difference}; choose another folder by --out, or remove it",
-                    folder.display()
-                ))
-            })?,
-            None => lock.clone(),
-        };
+        let lock = join_lock(folder, lock)?;
         let journal = folder.join("journal");
         let mut store = Store {
             folder: folder.to_owned(),
@@ -105,7 +102,7 @@ impl Store {
         };
         store.read()?;
         // Written before the first trial, so that whatever the journal comes to hold, its settings are beside it.
-        store.write_lock()?;
+        write_lock(folder, &store.lock)?;
         Ok(store)
     }
 
@@ -133,15 +130,6 @@ impl Store {
             self.lock = require_lock(&self.folder)?;
             self.ids = self.lock.trial_ids();
             self.read()?;
-        }
-        Ok(())
-    }
-
-    fn write_lock(&self) -> Result<()> {
-        let (path, text) = (self.folder.join(LOCK_FILE), self.lock.to_text()?);
-        // Many processes may open one folder: where nothing changes, nothing is written.
-        if files::read_if_there(&path)?.is_none_or(|there| there != text) {
-            files::write_whole(&path, text.as_bytes())?;
         }
         Ok(())
     }
@@ -370,6 +358,43 @@ pub(crate) fn journal_files(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(files.into_iter().map(|(path, _)| path).collect())
 }
 
+/// The lock of what `folder` holds and `lock` asks for.
+fn join_lock(folder: &Path, lock: &Lock) -> Result<Lock> {
+    let Some(there) = Lock::read(folder)? else { return Ok(lock.clone()) };
+    there.join(lock).map_err(|difference| {
+        Error::input(format!(
+            "{} holds results of other settings: {difference}; choose another folder by --out, or remove it",
+            folder.display()
+        ))
+    })
+}
+
+/// Writes the lock, but where nothing changes: many processes may open one folder.
+fn write_lock(folder: &Path, lock: &Lock) -> Result<()> {
+    let (path, text) = (folder.join(LOCK_FILE), lock.to_text()?);
+    match files::read_if_there(&path)? {
+        Some(there) if there == text => Ok(()),
+        _ => files::write_whole(&path, text.as_bytes()),
+    }
+}
+
+/// The lock of `folder`, which covers `lock` from now on. Where it does already there is nothing to write and nothing
+/// to wait for; where there is none, all who come write the same.
+fn settle_lock(folder: &Path, lock: &Lock) -> Result<Lock> {
+    match Lock::read(folder)? {
+        Some(there) if there.covers(lock) => return Ok(there),
+        Some(_) => {}
+        None => {
+            write_lock(folder, lock)?;
+            return Ok(lock.clone());
+        }
+    }
+    let _guard = Guard::take(folder)?;
+    let joined = join_lock(folder, lock)?;
+    write_lock(folder, &joined)?;
+    Ok(joined)
+}
+
 fn require_lock(folder: &Path) -> Result<Lock> {
     Lock::read(folder)?.ok_or_else(|| {
         Error::input(format!(
@@ -400,25 +425,31 @@ fn read_journal(folder: &Path, lock: &Lock, ids: &TrialIds) -> Result<BTreeMap<T
     journal::read(&folder.join("journal"), |path, id, mut record| {
         let known = ids.shared(&record.key.model);
         if known.is_none() || !ids.matches(&record.key, id) {
-            return Err(Error::io(
-                path,
-                format!(
-                    "the trial {} is of other settings than {LOCK_FILE}; remove the journal or choose another folder by --out",
-                    record.key
-                ),
-            ));
+            return Err(foreign(path, &record.key));
         }
         record.key.model = known.cloned().unwrap_or(record.key.model);
-        add(&mut records, record, |name| lock.is_reproducible(name)).map_err(|key| {
-            Error::io(
-                path,
-                format!(
-                    "the trial {key} is there twice with different outcomes; remove the journal to run it again"
-                ),
-            )
-        })
+        add(&mut records, record, |name| lock.is_reproducible(name))
+            .map_err(|key| twice(path, &key))
     })?;
     Ok(records)
+}
+
+fn foreign(path: &Path, key: &TrialKey) -> Error {
+    Error::io(
+        path,
+        format!(
+            "the trial {key} is of other settings than {LOCK_FILE}; remove the journal or choose another folder by --out"
+        ),
+    )
+}
+
+fn twice(path: &Path, key: &TrialKey) -> Error {
+    Error::io(
+        path,
+        format!(
+            "the trial {key} is there twice with different outcomes; remove the journal to run it again"
+        ),
+    )
 }
 
 /// Adds `record` to `records`: a twin merges with it, what a machine's circumstances decided gives way to what the model
