@@ -156,6 +156,9 @@ pub struct PlanArgs {
     /// Only this part of the trials, of N parts
     #[arg(long, value_name = "I/N", value_parser = shard_argument)]
     pub shard: Option<Shard>,
+    /// One row for each of N parts instead: its splits, trials and expected seconds of one core (rough)
+    #[arg(long, value_name = "N", conflicts_with = "shard", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub shards: Option<u32>,
 }
 
 /// `bench merge`.

@@ -202,3 +202,19 @@ fn a_lock_file_is_an_experiment() {
     let damaged = common::bench(&["sweep", &lock, "--out", &path("never")]);
     assert!(code(&damaged) == 2 && stderr(&damaged).contains(&lock), "{}", stderr(&damaged));
 }
+
+#[test]
+fn a_plan_tells_what_its_parts_hold() {
+    let study = Study::new(str::to_owned);
+    let file = study.path("study.toml");
+    let file = file.to_str().expect("a path");
+    let shares = stdout(&common::bench(&["plan", file, "--shards", "3"]));
+    let rows: Vec<Vec<&str>> = shares.lines().map(|line| line.split(',').collect()).collect();
+    assert_eq!(rows[0], ["shard", "splits", "trials", "expected_seconds"]);
+    for (index, row) in rows[1..].iter().enumerate() {
+        let part = stdout(&common::bench(&["plan", file, "--shard", &format!("{index}/3")]));
+        assert_eq!(row[2], (part.lines().count() - 1).to_string(), "{part}");
+        assert!(row[0] == index.to_string() && row[3].parse::<f64>().is_ok_and(|s| s > 0.0));
+    }
+    assert_eq!(rows[1..].iter().map(|row| row[1].parse::<u32>().expect("splits")).sum::<u32>(), 4);
+}

@@ -8,14 +8,15 @@ use crate::cli::{Common, PlanArgs};
 use crate::cmd::{Exit, experiment};
 use crate::data::{Dataset, data_folder_for};
 use crate::error::Result;
-use crate::experiment::Tune;
+use crate::experiment::{Experiment, Tune};
 use crate::output;
 use crate::plan::{TrialKey, plan};
 use crate::seed::trial_seed;
 use crate::shard::Shards;
 use crate::trial::Bench;
 
-/// Runs the verb: `model,n,repeat,fold,seed,tune`, in plan order; `tune` holds the values that a model chooses among. Everything that a sweep would refuse is refused here.
+/// Runs the verb: `model,n,repeat,fold,seed,tune`, in plan order; `tune` holds the values that a model chooses among.
+/// With `--shards`, what each part holds. Everything that a sweep would refuse is refused here.
 ///
 /// # Errors
 /// Bad input.
@@ -27,6 +28,10 @@ pub fn run(common: &Common, arguments: &PlanArgs, registry: &Registry) -> Result
     )?;
     let bench = Bench::new(experiment, dataset, nn::Device::Cpu)?;
     let experiment = bench.experiment();
+    if let Some(parts) = arguments.shards {
+        output::print(&shares(experiment, parts));
+        return Ok(Exit::Done);
+    }
     let trials = match arguments.shard {
         Some(shard) => Shards::new(experiment, shard.parts).trials(experiment, shard.index),
         None => plan(experiment),
@@ -41,4 +46,16 @@ pub fn run(common: &Common, arguments: &PlanArgs, registry: &Registry) -> Result
     }
     output::print(&text);
     Ok(Exit::Done)
+}
+
+/// How evenly a plan is dealt out.
+fn shares(experiment: &Experiment, parts: u32) -> String {
+    let shards = Shards::new(experiment, parts);
+    let cells = (experiment.models.len() * experiment.protocol.sizes.len()) as u64;
+    let mut text = String::from("shard,splits,trials,expected_seconds\n");
+    for index in 0..parts {
+        let (splits, seconds) = (shards.splits_of(index), shards.cost(index) as f64 / 1e9);
+        let _ = writeln!(text, "{index},{splits},{},{seconds:.3}", splits * cells);
+    }
+    text
 }
