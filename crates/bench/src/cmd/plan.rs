@@ -55,7 +55,7 @@ fn shares(experiment: &Experiment, parts: u32) -> String {
     let mut text = String::from("shard,splits,trials,expected_seconds\n");
     for index in 0..parts {
         let (splits, seconds) = (shards.splits_of(index), shards.cost(index) as f64 / 1e9);
-        let _ = writeln!(text, "{index},{splits},{},{seconds:.3}", splits * cells);
+        let _ = writeln!(text, "{index},{splits},{},{seconds:.6}", splits * cells);
     }
     text
 }
