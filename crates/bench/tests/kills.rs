@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use bench::seed::stream;
 use common::{bench, code, command, journals, root, stable_files, stderr};
+use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::RngCore;
 use tempfile::TempDir;
 
@@ -59,7 +60,10 @@ fn spawn(arguments: &[String]) -> std::process::Child {
 }
 
 fn finish(folder: &Path, out: &str) {
-    let arguments = arguments(folder, out);
+    run(&arguments(folder, out));
+}
+
+fn run(arguments: &[String]) {
     let ended = bench(&arguments.iter().map(String::as_str).collect::<Vec<_>>());
     assert_eq!(code(&ended), 0, "{}", stderr(&ended));
 }
@@ -71,13 +75,40 @@ fn kills() -> usize {
 
 #[test]
 fn kills_at_random_moments_change_no_byte() {
+    torture("kills", |_| Vec::new(), finish);
+}
+
+#[test]
+fn kills_of_shards_at_random_moments_change_no_byte() {
+    let shard = |index: u32| vec!["--shard".to_owned(), format!("{index}/2")];
+    let merge = |folder: &Path, out: &str| {
+        for index in 0..2 {
+            let mut arguments = arguments(folder, out);
+            arguments.extend(shard(index));
+            run(&arguments);
+        }
+        run(&["merge".into(), path(folder, out), "--quiet".into()]);
+    };
+    torture("shards", |generator| shard(generator.next_u32() % 2), merge);
+}
+
+fn path(folder: &Path, name: &str) -> String {
+    folder.join(name).to_str().expect("a path").to_owned()
+}
+
+/// Kills sweeps with `options` at random moments, ten in a folder, and `finish`es it each time.
+fn torture(
+    what: &str,
+    options: impl Fn(&mut ChaCha8Rng) -> Vec<String>,
+    end: impl Fn(&Path, &str),
+) {
     let folder = study();
     let started = Instant::now();
     finish(folder.path(), "whole");
     let whole = started.elapsed();
     let expected = stable_files(&folder.path().join("whole"));
 
-    let mut generator = stream(20170604, "kills", &[kills() as u64]);
+    let mut generator = stream(20170604, what, &[kills() as u64]);
     let (mut killed, mut rounds) = (0, 0);
     while killed < kills() {
         let out = format!("killed-{rounds}");
@@ -85,17 +116,19 @@ fn kills_at_random_moments_change_no_byte() {
         // From the start to somewhat beyond the end: loading, training, publishing.
         for _ in 0..10 {
             let moment = whole.mul_f64(1.1 * f64::from(generator.next_u32()) / f64::from(u32::MAX));
-            let mut child = spawn(&arguments(folder.path(), &out));
+            let mut arguments = arguments(folder.path(), &out);
+            arguments.extend(options(&mut generator));
+            let mut child = spawn(&arguments);
             std::thread::sleep(moment);
             child.kill().expect("killed");
             killed += usize::from(!child.wait().expect("reaped").success());
         }
-        finish(folder.path(), &out);
+        end(folder.path(), &out);
         assert_eq!(stable_files(&folder.path().join(&out)), expected, "round {rounds}");
         fs::remove_dir_all(folder.path().join(&out)).expect("removed");
     }
     // Not by a macro, so that `scripts/torture.sh` shows it whatever the test harness hides.
-    let _ = writeln!(std::io::stderr(), "{killed} kills in {rounds} rounds");
+    let _ = writeln!(std::io::stderr(), "{what}: {killed} kills in {rounds} rounds");
 }
 
 /// True if the process has `guard` open; where that can't be seen, after a while.
