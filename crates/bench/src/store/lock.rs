@@ -17,7 +17,7 @@ use crate::experiment::{
     DatasetSpec, Draws, Experiment, Limits, Protocol, ProtocolKind, TableSpec,
 };
 use crate::files;
-use crate::plan::{ModelName, TrialKey};
+use crate::plan::{ModelName, Plan, TrialKey};
 
 /// The version of the results format (FORMAT.md).
 pub const FORMAT: u32 = 1;
@@ -281,6 +281,16 @@ impl Lock {
         let inside = crate::experiment::splits_per_repeat(protocol.folds, protocol.cv_repeats);
         let splits = protocol.repeats as usize * inside as usize;
         self.models.len() * protocol.sizes.len() * splits
+    }
+
+    /// The planned trials in the order of the tables: models as they stand here, n ascending.
+    pub fn plan(&self) -> Plan {
+        let protocol = &self.protocol;
+        let mut sizes = protocol.sizes.clone();
+        sizes.sort_unstable();
+        let splits = crate::experiment::splits_per_repeat(protocol.folds, protocol.cv_repeats);
+        let models = self.models.iter().map(|model| (&model.name).into()).collect();
+        Plan::new(models, sizes, protocol.repeats, splits)
     }
 
     /// True unless the model's kind says that two runs of it may differ.
