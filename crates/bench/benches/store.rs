@@ -175,7 +175,8 @@ fn use_store(folder: &Path, trials: u32) {
     row("compare", comparison.pairs.len(), clock);
     let clock = Clock::start();
     let comparison = Some(&comparison);
-    let sources = Sources { results: &results, summary: &summary, comparison, trust: None };
+    let (lock, summary) = (&results.lock, &summary);
+    let sources = Sources { lock, notes: &[], summary, comparison, trust: None };
     figures::draw(folder, &sources).expect("figures");
     row("draw", summary.cells.len(), clock);
     row("all of it", trials as usize, whole);

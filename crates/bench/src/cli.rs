@@ -21,7 +21,7 @@ pub struct Cli {
 
 const EXIT_CODES: &str = "\
 Exit codes: 0 done; 1 done, but some trials (or checks of `verify`) are not ok; 2 bad input or an unusable file;
-130 interrupted, the same command goes on where it was.";
+3 `merge`: planned trials are missing; 130 interrupted, the same command goes on where it was.";
 
 /// Options of every verb.
 #[derive(Debug, Args)]
@@ -173,10 +173,16 @@ pub struct MergeArgs {
     /// The folder of a table of one's own [default: beside the first results, or above them]
     #[arg(long, value_name = "DIR")]
     pub beside: Option<PathBuf>,
+    /// Compare models if no more trials are planned: that takes about 1 GB of memory per million
+    #[arg(long, default_value_t = COMPARED_UP_TO, value_name = "TRIALS")]
+    pub compare_up_to: u64,
     /// No table
     #[arg(long, short)]
     pub quiet: bool,
 }
+
+/// What a machine of 4 GB can compare on the way.
+const COMPARED_UP_TO: u64 = 3_000_000;
 
 /// `bench verify`.
 #[derive(Debug, Args)]

@@ -47,8 +47,10 @@ impl Figure {
 /// What figures are drawn from.
 #[derive(Clone, Copy, Debug)]
 pub struct Sources<'a> {
-    /// The results.
-    pub results: &'a Results,
+    /// Everything that decides the results.
+    pub lock: &'a Lock,
+    /// What a reader of the results has to be told first, in sentences.
+    pub notes: &'a [String],
     /// Their summary.
     pub summary: &'a Summary,
     /// The comparison of the models, if there are two.
@@ -62,8 +64,7 @@ pub struct Sources<'a> {
 /// # Errors
 /// [`Error::Input`] if a figure can't be drawn.
 pub fn all(sources: &Sources<'_>) -> Result<Vec<Figure>> {
-    let Sources { results, summary, comparison, trust } = *sources;
-    let lock = &results.lock;
+    let Sources { lock, summary, comparison, trust, .. } = *sources;
     if Looks::of(summary, lock).is_empty() {
         return Ok(Vec::new());
     }

@@ -1,7 +1,7 @@
 //! Files that are whole or absent: written beside their place, flushed to the disk, then renamed into it.
 
 use std::fs::{self, File};
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, BufWriter, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
@@ -45,6 +45,100 @@ fn create_beside(path: &Path) -> io::Result<(PathBuf, File)> {
             Err(error) if error.kind() == ErrorKind::AlreadyExists => count += 1,
             made => return made.map(|file| (beside, file)),
         }
+    }
+}
+
+/// So much of a file that is written piece by piece waits in memory.
+const BUFFER: usize = 64 << 10;
+
+/// A file on its way: written piece by piece beside its place, then renamed into it. If it is dropped before, nothing of
+/// it stays.
+#[derive(Debug)]
+pub struct Unfinished {
+    path: PathBuf,
+    beside: PathBuf,
+    /// `None` once it is written and on the disk.
+    open: Option<BufWriter<File>>,
+}
+
+impl Unfinished {
+    /// An empty file beside `path`.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn create(path: &Path) -> Result<Unfinished> {
+        let folder = path.parent().unwrap_or(Path::new(""));
+        let made = fs::create_dir_all(folder).and_then(|()| create_beside(path));
+        let (beside, file) = made.map_err(|error| Error::io(path, error))?;
+        let open = Some(BufWriter::with_capacity(BUFFER, file));
+        Ok(Unfinished { path: path.to_owned(), beside, open })
+    }
+
+    /// Where it will be.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Ends writing, and returns once all of it is on the disk.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn close(&mut self) -> Result<()> {
+        let Some(mut file) = self.open.take() else { return Ok(()) };
+        let flushed = file.flush().and_then(|()| file.get_ref().sync_all());
+        flushed.map_err(|error| Error::io(&self.path, error))
+    }
+
+    /// Puts it in its place, in that of what is there.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn place(mut self) -> Result<()> {
+        self.close()?;
+        let moved = fs::rename(&self.beside, &self.path);
+        moved.map_err(|error| Error::io(&self.path, error))?;
+        // The name is anybody's now.
+        self.beside = PathBuf::new();
+        let synced = self.path.parent().map_or(Ok(()), sync_folder);
+        synced.map_err(|error| Error::io(&self.path, error))
+    }
+
+    /// As [`Unfinished::place`], at another place than was meant first, in the same folder.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn place_at(mut self, path: &Path) -> Result<()> {
+        self.path = path.to_owned();
+        self.place()
+    }
+
+    /// What was written, for files that were only ever meant to be read back; nothing of it stays.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn into_bytes(mut self) -> Result<Vec<u8>> {
+        let flushed = self.open.take().map_or(Ok(()), |mut file| file.flush());
+        flushed
+            .and_then(|()| fs::read(&self.beside))
+            .map_err(|error| Error::io(&self.beside, error))
+    }
+}
+
+impl Write for Unfinished {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let closed = || io::Error::other("it was closed");
+        self.open.as_mut().ok_or_else(closed)?.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.open.as_mut().map_or(Ok(()), BufWriter::flush)
+    }
+}
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        // Nothing of the kind once it is in its place. One that can't be removed does no harm.
+        let _ = fs::remove_file(&self.beside);
     }
 }
 

@@ -7,7 +7,7 @@ use crate::compare::trust::{self, Trust};
 use crate::compare::{Comparison, Options, rows};
 use crate::error::Result;
 use crate::figures::{self, Figure, Sources};
-use crate::store::{Items, Results, table};
+use crate::store::{Items, Lock, Results, table};
 use crate::summary::{Summary, SummaryRow};
 use crate::trial::Bench;
 use crate::{files, report};
@@ -21,6 +21,8 @@ pub struct Derived {
     pub comparison: Option<Comparison>,
     /// What cross-validation said against the truth; `None` but for `small-sample-cv`.
     pub trust: Option<Trust>,
+    /// What a reader has to be told first, in sentences.
+    pub notes: Vec<String>,
 }
 
 impl Derived {
@@ -34,13 +36,20 @@ impl Derived {
         let comparable = results.lock.models.len() > 1 && scored;
         let comparison =
             comparable.then(|| Comparison::new(results, &Options::default())).transpose()?;
-        Ok(Derived { summary, comparison, trust: Trust::of(results)? })
+        let notes = results.unfinished().into_iter().collect();
+        Ok(Derived { summary, comparison, trust: Trust::of(results)?, notes })
+    }
+
+    /// What a summary alone gives, with what a reader has to be told of it.
+    pub fn of_summary(summary: Summary, notes: Vec<String>) -> Derived {
+        Derived { summary, comparison: None, trust: None, notes }
     }
 
     /// What figures are drawn from.
-    pub fn sources<'a>(&'a self, results: &'a Results) -> Sources<'a> {
+    pub fn sources<'a>(&'a self, lock: &'a Lock) -> Sources<'a> {
         Sources {
-            results,
+            lock,
+            notes: &self.notes,
             summary: &self.summary,
             comparison: self.comparison.as_ref(),
             trust: self.trust.as_ref(),
@@ -54,6 +63,15 @@ impl Derived {
 /// If a file can't be written or a figure drawn.
 pub fn derived(folder: &Path, results: &Results) -> Result<(Derived, Vec<Figure>)> {
     let derived = Derived::of(results)?;
+    let figures = write(folder, &results.lock, &derived)?;
+    Ok((derived, figures))
+}
+
+/// Writes what was derived into `folder`, and gives the figures.
+///
+/// # Errors
+/// As [`derived`].
+pub fn write(folder: &Path, lock: &Lock, derived: &Derived) -> Result<Vec<Figure>> {
     let path = folder.join("summary.csv");
     let cells = derived.summary.cells.iter().map(SummaryRow::from);
     files::write_whole(&path, &table(&path, cells)?)?;
@@ -63,11 +81,11 @@ pub fn derived(folder: &Path, results: &Results) -> Result<(Derived, Vec<Figure>
     if let Some(found) = &derived.trust {
         trust::write(folder, found)?;
     }
-    let sources = derived.sources(results);
+    let sources = derived.sources(lock);
     let figures = figures::draw(folder, &sources)?;
     let readme = report::markdown(&sources, &figures);
     files::write_whole(&folder.join("README.md"), readme.as_bytes())?;
-    Ok((derived, figures))
+    Ok(figures)
 }
 
 /// Writes all of it into `folder` from the tables that are there.

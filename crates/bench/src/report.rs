@@ -27,7 +27,7 @@ pub(crate) struct Table {
 
 /// README.md: the same bytes for the same results.
 pub fn markdown(sources: &Sources<'_>, figures: &[Figure]) -> String {
-    let lock = &sources.results.lock;
+    let lock = sources.lock;
     let mut text = format!(
         "# {}\n\nWritten by `bench sweep` and `bench report`; every number comes from the CSV files beside it.\n\n\
          **Asked:** {}\n",

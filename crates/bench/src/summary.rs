@@ -1,6 +1,7 @@
 //! From records to one row per model and n: mean accuracy with an interval that says what it covers.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use rayon::prelude::*;
 use serde::Serialize;
@@ -11,7 +12,7 @@ use crate::experiment::{ProtocolKind, REFIT_FOLD};
 use crate::overlap;
 use crate::plan::TrialKey;
 use crate::record::{Record, Status};
-use crate::store::{Items, Lock, Results};
+use crate::store::{Lock, Results, Watch, tabled_timing};
 
 /// The level of all intervals in summaries and figures.
 pub const LEVEL: f64 = 0.95;
@@ -62,12 +63,10 @@ impl Summary {
     /// [`Error::Input`] if predictions and held-out items don't belong together.
     pub fn new(results: &Results) -> Result<Summary> {
         let mut by_cell: BTreeMap<(&str, u32), Vec<&Record>> = BTreeMap::new();
-        let small_sample = results.lock.protocol.kind == ProtocolKind::SmallSampleCv.name();
-        let mut inside = (0, 0);
+        let mut summary = Summary { cells: Vec::new(), inside: (0, 0) };
         for (key, record) in &results.records {
-            if small_sample && key.fold != REFIT_FOLD {
-                inside.0 += usize::from(record.outcome.status != Status::Ok);
-                inside.1 += 1;
+            if is_inside(&results.lock, key) {
+                summary.count_inside(record);
             } else {
                 by_cell.entry((&key.model, key.n)).or_default().push(record);
             }
@@ -76,10 +75,19 @@ impl Summary {
         for model in &results.lock.models {
             in_order.extend(by_cell.range((&*model.name, 0)..=(&*model.name, u32::MAX)));
         }
+        let pool =
+            pool(&results.lock, results.items.iter().map(|(split, items)| (split.1, &items[..])));
+        let items = |split: &(u32, u32)| results.items.get(split).map(Vec::as_slice);
         let cells = in_order
             .par_iter()
-            .map(|((model, n), records)| cell(&results.lock, &results.items, model, *n, records));
-        Ok(Summary { cells: cells.collect::<Result<_>>()?, inside })
+            .map(|((model, n), records)| cell(&results.lock, items, pool, model, *n, records));
+        summary.cells = cells.collect::<Result<_>>()?;
+        Ok(summary)
+    }
+
+    fn count_inside(&mut self, record: &Record) {
+        self.inside.0 += usize::from(record.outcome.status != Status::Ok);
+        self.inside.1 += 1;
     }
 
     /// The sizes that occur, ascending.
@@ -110,7 +118,116 @@ impl Summary {
     }
 }
 
-fn cell(lock: &Lock, items: &Items, model: &str, n: u32, records: &[&Record]) -> Result<Cell> {
+/// A summary of results that no memory holds: a merge hands it splits and then records, and it holds those of one model
+/// at one n at a time.
+///
+/// It has the numbers of [`Summary::new`], but that no more of a cell's `by_trial` is kept than a figure shows.
+#[derive(Debug)]
+pub struct Gradual {
+    lock: Lock,
+    /// Splits of the same items, as all of a holdout are, share them.
+    items: BTreeMap<(u32, u32), Arc<[u32]>>,
+    pool: Option<f64>,
+    current: Vec<Record>,
+    summary: Result<Summary>,
+}
+
+impl Gradual {
+    /// One of nothing yet.
+    pub fn new(lock: &Lock) -> Gradual {
+        let summary = Ok(Summary { cells: Vec::new(), inside: (0, 0) });
+        let lock = lock.clone();
+        Gradual { lock, items: BTreeMap::new(), pool: None, current: Vec::new(), summary }
+    }
+
+    /// The summary of all that went by.
+    ///
+    /// # Errors
+    /// As [`Summary::new`].
+    pub fn end(mut self) -> Result<Summary> {
+        self.close();
+        self.summary
+    }
+
+    /// Sums up the records at hand.
+    fn close(&mut self) {
+        let records = std::mem::take(&mut self.current);
+        let Some(first) = records.first() else { return };
+        let (lock, all) = (&self.lock, &self.items);
+        let pool = *self.pool.get_or_insert_with(|| {
+            pool(lock, all.iter().map(|(split, items)| (split.1, &items[..])))
+        });
+        let items = |split: &(u32, u32)| all.get(split).map(|items| &items[..]);
+        let records: Vec<&Record> = records.iter().collect();
+        let made = cell(lock, items, pool, &first.key.model, first.key.n, &records);
+        match (&mut self.summary, made) {
+            (Ok(summary), Ok(mut cell)) => {
+                cell.by_trial = thinned(&cell.by_trial);
+                summary.cells.push(cell);
+            }
+            (Ok(_), Err(error)) => self.summary = Err(error),
+            (Err(_), _) => {}
+        }
+    }
+}
+
+impl Watch for Gradual {
+    fn split(&mut self, split: (u32, u32), items: &[u32]) {
+        // The one of the repeat before is the likeliest to be the same.
+        let before = split.0.checked_sub(1).and_then(|repeat| self.items.get(&(repeat, split.1)));
+        let shared = before.filter(|before| before[..] == *items).cloned();
+        self.items.insert(split, shared.unwrap_or_else(|| items.into()));
+    }
+
+    fn record(&mut self, record: &Record) {
+        if is_inside(&self.lock, &record.key) {
+            if let Ok(summary) = &mut self.summary {
+                summary.count_inside(record);
+            }
+            return;
+        }
+        let of = |key: &TrialKey| (key.model.clone(), key.n);
+        if self.current.first().is_some_and(|first| of(&first.key) != of(&record.key)) {
+            self.close();
+        }
+        self.current.push(Record { timing: tabled_timing(record), ..record.clone() });
+    }
+}
+
+/// True for a fold inside the n examples, which is in no cell.
+fn is_inside(lock: &Lock, key: &TrialKey) -> bool {
+    lock.protocol.kind == ProtocolKind::SmallSampleCv.name() && key.fold != REFIT_FOLD
+}
+
+/// The number of examples that training sets are drawn from, as the held-out items of all folds show it.
+fn pool<'a>(lock: &Lock, items: impl Iterator<Item = (u32, &'a [u32])>) -> f64 {
+    // Of `small-sample-cv` the folds inside a sample are of the pool themselves, and show nothing of its end.
+    let small_sample = lock.protocol.kind == ProtocolKind::SmallSampleCv.name();
+    let held_out = items.filter(|(fold, _)| !small_sample || *fold == REFIT_FOLD);
+    overlap::pool(&lock.protocol, held_out.map(|(_, items)| items))
+}
+
+/// So many single trials are drawn at a point; more would hide each other and swell the file.
+pub(crate) const DOTS: usize = 200;
+
+/// The values themselves, or evenly spaced quantiles of them where they are too many to draw.
+pub(crate) fn thinned(values: &[f64]) -> Vec<f64> {
+    if values.len() <= DOTS {
+        return values.to_vec();
+    }
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    (0..DOTS).map(|i| sorted[i * (sorted.len() - 1) / (DOTS - 1)]).collect()
+}
+
+fn cell<'a>(
+    lock: &Lock,
+    items: impl Fn(&(u32, u32)) -> Option<&'a [u32]>,
+    pool: f64,
+    model: &str,
+    n: u32,
+    records: &[&Record],
+) -> Result<Cell> {
     let ok: Vec<&Record> =
         records.iter().copied().filter(|r| r.outcome.status == Status::Ok).collect();
     let median = |values: Vec<f64>| stats::quantile::median(&values).ok();
@@ -119,7 +236,7 @@ fn cell(lock: &Lock, items: &Items, model: &str, n: u32, records: &[&Record]) ->
         n,
         trials: records.len(),
         ok: ok.len(),
-        accuracy: accuracy(lock, items, &ok)?,
+        accuracy: accuracy(lock, items, pool, &ok)?,
         by_trial: ok.iter().filter_map(|r| r.outcome.accuracy()).collect(),
         train_accuracy: mean(ok.iter().filter_map(|r| r.outcome.train_accuracy)),
         train_loss: mean(ok.iter().filter_map(|r| r.outcome.train_loss)),
@@ -131,7 +248,12 @@ fn cell(lock: &Lock, items: &Items, model: &str, n: u32, records: &[&Record]) ->
 }
 
 /// The mean over all scored items, with the interval of the protocol's design.
-fn accuracy(lock: &Lock, items: &Items, ok: &[&Record]) -> Result<Option<Accuracy>> {
+fn accuracy<'a>(
+    lock: &Lock,
+    items: impl Fn(&(u32, u32)) -> Option<&'a [u32]>,
+    pool: f64,
+    ok: &[&Record],
+) -> Result<Option<Accuracy>> {
     let Some(first) = ok.first() else { return Ok(None) };
     let bits: Vec<Vec<bool>> =
         ok.iter().filter_map(|r| Some(r.outcome.correct.as_ref()?.unpack())).collect();
@@ -140,17 +262,10 @@ fn accuracy(lock: &Lock, items: &Items, ok: &[&Record]) -> Result<Option<Accurac
         .zip(&bits)
         .map(|(record, correct)| {
             let TrialKey { repeat, fold, .. } = record.key;
-            let items = items.get(&(repeat, fold)).ok_or_else(|| missing_items(&record.key))?;
+            let items = items(&(repeat, fold)).ok_or_else(|| missing_items(&record.key))?;
             Ok(effective::Trial { repeat, fold, items, correct })
         })
         .collect::<Result<_>>()?;
-    // Of `small-sample-cv` the folds inside a sample are of the pool themselves, and show nothing of its end.
-    let small_sample = lock.protocol.kind == ProtocolKind::SmallSampleCv.name();
-    let held_out = items
-        .iter()
-        .filter(|((_, fold), _)| !small_sample || *fold == REFIT_FOLD)
-        .map(|(_, items)| items.as_slice());
-    let pool = overlap::pool(&lock.protocol, held_out);
     let draws = Draws {
         overlap: overlap::share(&lock.protocol, pool, first.key.n),
         same_pool: lock.protocol.kind == ProtocolKind::RepeatedCv.name(),

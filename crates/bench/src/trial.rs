@@ -70,6 +70,12 @@ impl Bench {
         })
     }
 
+    /// The held-out items of `(repeat, fold)`, without keeping the split: for all splits of a large study in turn.
+    pub fn held_out(&self, repeat: u32, fold: u32) -> Vec<u32> {
+        let (pool, protocol) = (self.dataset.pool(), &self.experiment.protocol);
+        split(&pool, protocol, self.experiment.seed, repeat, fold).test
+    }
+
     /// True if the model runs in a process of its own already, with its own time limit.
     pub fn is_outside(&self, key: &TrialKey) -> bool {
         let spec = self.experiment.models.iter().find(|model| key.model == model.name);

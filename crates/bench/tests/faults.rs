@@ -13,7 +13,7 @@ use std::time::Duration;
 use bench::experiment::{Experiment, ProtocolKind};
 use bench::plan::{TrialKey, plan, running_order};
 use bench::record::{Outcome, Status};
-use bench::store::{Disk, FileSystem, Joined, Lock, Log, Store};
+use bench::store::{Disk, FileSystem, Lock, Log, Merge, Store};
 use bench::sweep;
 use bench::trial::Bench;
 use common::{CONSTANT, ORACLE, experiment, protocol, stable_files, tiny};
@@ -453,6 +453,12 @@ fn a_kill_between_two_tables_leaves_a_folder_that_opens_and_comes_out_the_same()
     }
 }
 
+/// Joins `from` into `into` as `bench merge` does.
+fn merge(bench: &Bench, into: &Path, from: &[PathBuf]) -> bench::error::Result<()> {
+    let held_out = |repeat, fold| bench.held_out(repeat, fold);
+    Merge::of(into, from)?.write(held_out, &mut ()).map(drop)
+}
+
 /// The outcome of the first trial of `small` with another seed in it, in a folder of its own.
 fn rival(bench: &Bench, folder: &Path, change: impl Fn(&mut bench::record::Outcome)) -> TrialKey {
     let key = plan(bench.experiment())[0].clone();
@@ -477,17 +483,17 @@ fn merging_into_a_folder_holds_its_own_results_against_the_others_first() {
     };
     let before = journal(target.path());
     let folders = [other.path().to_owned()];
-    let message = Joined::read(target.path(), &folders).expect_err("a conflict").to_string();
+    let message = merge(&bench, target.path(), &folders).expect_err("a conflict").to_string();
     assert!(message.contains(&format!("the trial {key} has another outcome")), "{message}");
     assert_eq!(journal(target.path()), before, "nothing is written");
     assert_eq!(kept(&bench, target.path()).len(), 12, "it still opens");
 
     // As one of the folders, and in tables without a journal, it is no different.
     let both = [target.path().to_owned(), other.path().to_owned()];
-    assert!(Joined::read(folder().path(), &both).is_err());
+    assert!(merge(&bench, folder().path(), &both).is_err());
     let clone = folder();
     cloned(clone.path());
-    assert!(Joined::read(clone.path(), &folders).is_err());
+    assert!(merge(&bench, clone.path(), &folders).is_err());
 }
 
 #[test]
@@ -500,13 +506,13 @@ fn what_a_time_limit_ended_never_takes_the_place_of_a_result() {
         let Outcome { seed, n_train, n_test, .. } = *outcome;
         *outcome = Outcome::without_score(seed, n_train, n_test, Status::Timeout, "no result");
     });
-    let merge = |into: &Path, from: &Path| {
-        let joined = Joined::read(into, &[from.to_owned()]).expect("no conflict");
-        joined.write().expect("written").get(&key).map(|record| record.outcome.status)
+    let merged = |into: &Path, from: &Path| {
+        merge(&bench, into, &[from.to_owned()]).expect("no conflict");
+        open(&bench, into).get(&key).map(|record| record.outcome.status)
     };
-    assert_eq!(merge(target.path(), slow.path()), Some(Status::Ok));
+    assert_eq!(merged(target.path(), slow.path()), Some(Status::Ok));
     assert!(!journal(target.path(), 1).exists(), "nothing to add");
-    assert_eq!(merge(slow.path(), target.path()), Some(Status::Ok), "the other way it does");
+    assert_eq!(merged(slow.path(), target.path()), Some(Status::Ok), "the other way it does");
     assert_eq!(kept(&bench, slow.path()).len(), 12, "and reads back");
 }
 
@@ -520,7 +526,7 @@ fn folders_of_other_settings_are_not_merged() {
     let reseeded = bench_of(reseeded);
     fill(&reseeded, &mut open(&reseeded, other.path())).expect("filled");
     let folders = [other.path().to_owned()];
-    let message = Joined::read(target.path(), &folders).expect_err("another seed").to_string();
+    let message = Merge::of(target.path(), &folders).expect_err("another seed").to_string();
     assert!(
         message.contains("is of other settings than ") && message.contains("seed is "),
         "{message}"

@@ -15,7 +15,7 @@ pub fn run(arguments: &ResultsArgs) -> Result<Exit> {
     let folder = results_folder(arguments.results.as_ref());
     let results = Results::read(&folder)?;
     let derived = Derived::of(&results)?;
-    let drawn = figures::draw(&folder, &derived.sources(&results))?;
+    let drawn = figures::draw(&folder, &derived.sources(&results.lock))?;
     if !drawn.is_empty() {
         let line = |f: &figures::Figure| {
             format!(

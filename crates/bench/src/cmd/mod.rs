@@ -34,6 +34,8 @@ pub enum Exit {
     Done,
     /// Done, but some trials are not ok.
     NotAllOk,
+    /// Done with what is there, but some planned trials are not.
+    Incomplete,
     /// Interrupted; the same command goes on.
     Interrupted,
 }
@@ -44,6 +46,7 @@ impl Exit {
         match self {
             Exit::Done => 0,
             Exit::NotAllOk => 1,
+            Exit::Incomplete => 3,
             Exit::Interrupted => 130,
         }
     }

@@ -16,7 +16,7 @@ pub fn run(arguments: &ResultsArgs) -> Result<Exit> {
     let results = Results::read(&folder)?;
     // The page, README.md, figures and tables say the same: all are written anew.
     let (derived, figures) = publish::derived(&folder, &results)?;
-    let sources = derived.sources(&results);
+    let sources = derived.sources(&results.lock);
     let environment = files::read_if_there(&folder.join("environment.toml"))?;
     let page = report::page(&sources, &figures, environment.as_deref(), &folder);
     let path = folder.join("report.html");

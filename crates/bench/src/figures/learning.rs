@@ -5,7 +5,7 @@ use plot::{Curve, FitCurve, Fits, LearningCurves, Point};
 use super::looks::Looks;
 use super::title;
 use crate::store::Lock;
-use crate::summary::{Cell, LEVEL, Summary, coverage};
+use crate::summary::{Cell, DOTS, LEVEL, Summary, coverage, thinned};
 
 /// The learning curves of the `shown` models that have a score; `what` follows the task in the title.
 pub(super) fn learning_curves(
@@ -43,19 +43,6 @@ fn point(cell: &Cell) -> Option<Point> {
         high: accuracy.interval.hi,
         trials: thinned(&cell.by_trial),
     })
-}
-
-/// So many single trials are drawn at a point; more would hide each other and swell the file.
-const DOTS: usize = 200;
-
-/// The values themselves, or evenly spaced quantiles of them where they are too many to draw.
-fn thinned(values: &[f64]) -> Vec<f64> {
-    if values.len() <= DOTS {
-        return values.to_vec();
-    }
-    let mut sorted = values.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    (0..DOTS).map(|i| sorted[i * (sorted.len() - 1) / (DOTS - 1)]).collect()
 }
 
 fn caption(summary: &Summary, lock: &Lock) -> Vec<String> {

@@ -14,7 +14,7 @@ use crate::summary::Cell;
 
 /// What was asked, of which data, by which protocol.
 pub(super) fn question(sources: &Sources<'_>) -> String {
-    let lock = &sources.results.lock;
+    let lock = sources.lock;
     let cap = lock.protocol.test_size;
     let cap = cap.map_or(String::new(), |cap| format!(", at most {cap} items scored a fold"));
     format!(
@@ -37,7 +37,7 @@ pub(super) fn verdicts(sources: &Sources<'_>) -> Vec<String> {
     text.extend(sources.trust.map(trust::sentences).unwrap_or_default());
     let (not_ok, trials) = sources.summary.not_ok();
     text.push(format!("{trials} trials, {not_ok} of them not ok."));
-    text.extend(sources.results.unfinished());
+    text.extend(sources.notes.iter().cloned());
     text
 }
 

@@ -14,7 +14,7 @@ pub fn page(
     environment: Option<&str>,
     folder: &Path,
 ) -> String {
-    let lock = &sources.results.lock;
+    let lock = sources.lock;
     let mut body = String::new();
     let verdicts = content::verdicts(sources);
     let _ = write!(

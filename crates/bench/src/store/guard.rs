@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::process::INTERRUPTED;
 
 /// The guarded file, in the journal's folder.
-const FILE: &str = "guard";
+pub(super) const FILE: &str = "guard";
 
 /// Between two attempts.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
@@ -25,6 +25,11 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub struct Guard(Option<File>);
 
 impl Guard {
+    /// That of nobody, where files can't be guarded.
+    pub(super) fn none() -> Guard {
+        Guard(None)
+    }
+
     /// Waits until no other process holds the guard of the results in `folder`. Where files can't be guarded at all (some
     /// network file systems) it goes on without.
     ///

@@ -6,10 +6,10 @@
 
 mod disk;
 mod guard;
-mod join;
 mod journal;
 mod lock;
 mod locked_model;
+mod merge;
 mod shard;
 mod survey;
 mod tables;
@@ -23,22 +23,22 @@ use rayon::prelude::*;
 use crate::error::{Error, Result};
 use crate::files;
 use crate::plan::{ModelName, TrialKey};
-use crate::record::Record;
+use crate::record::{Outcome, Record};
 use crate::sweep::Sink;
 
 pub(crate) use disk::sync_folder;
 pub use disk::{Disk, FileSystem, Log};
 pub use guard::Guard;
-pub use join::Joined;
 pub use journal::{ATTEMPT_VARIABLE, AttemptName};
 pub(crate) use journal::{LONGEST_LINE, decode, encode};
 pub use lock::{FORMAT, LOCK_FILE, Lock, LockedDataset, LockedProtocol, TrialIds};
 pub use locked_model::LockedModel;
 pub(crate) use locked_model::{SET, TUNE};
+pub use merge::{Merge, Merged, Missing, Watch};
 pub use shard::{ShardStore, standing};
 pub use survey::{Attempt, ShardSurvey, Survey, survey};
 pub use tables::Items;
-pub(crate) use tables::table;
+pub(crate) use tables::{table, tabled_timing};
 
 /// A results folder, open for appending.
 #[derive(Debug)]
@@ -298,14 +298,8 @@ impl Results {
     /// What to tell whoever reads results of a study that has not run through: means are then over fewer trials at some
     /// sizes than at others. `None` if nothing is missing.
     pub fn unfinished(&self) -> Option<String> {
-        let (planned, there) = (self.lock.planned(), self.records.len());
-        (there < planned).then(|| {
-            format!(
-                "{} of {planned} planned trials are missing: means and verdicts stand on those that are there; \
-                 `bench sweep` goes on with the rest",
-                planned - there
-            )
-        })
+        let missing = self.lock.planned().saturating_sub(self.records.len());
+        (missing > 0).then(|| unfinished(missing as u64, self.lock.planned() as u64))
     }
 
     /// Reads `folder`.
@@ -347,6 +341,14 @@ impl Results {
         let lost = lost.into_iter().map(|model| model.name).collect();
         Ok((Results { records, items: tables::read_items(folder)?, lock }, lost))
     }
+}
+
+/// What to tell whoever reads results of a study that has not run through.
+pub(crate) fn unfinished(missing: u64, planned: u64) -> String {
+    format!(
+        "{missing} of {planned} planned trials are missing: means and verdicts stand on those that are there; \
+         `bench sweep` goes on with the rest"
+    )
 }
 
 /// The journal's files in a results folder, in the order of their names.
@@ -434,6 +436,7 @@ fn read_journal(folder: &Path, lock: &Lock, ids: &TrialIds) -> Result<BTreeMap<T
     Ok(records)
 }
 
+/// The refusal of a journal's record that was computed under other settings.
 fn foreign(path: &Path, key: &TrialKey) -> Error {
     Error::io(
         path,
@@ -443,6 +446,7 @@ fn foreign(path: &Path, key: &TrialKey) -> Error {
     )
 }
 
+/// The refusal of a journal's record that contradicts another.
 fn twice(path: &Path, key: &TrialKey) -> Error {
     Error::io(
         path,
@@ -469,11 +473,29 @@ fn add(
         }
         Entry::Occupied(twin) => twin.into_mut(),
     };
-    let same = twin.outcome == record.outcome;
-    match (twin.outcome.is_circumstance(), record.outcome.is_circumstance()) {
-        (true, _) if !same => *twin = record,
-        (false, false) if !same && reproducible(&record.key.model) => return Err(record.key),
-        _ => {}
+    match Twin::of(&twin.outcome, &record.outcome, || reproducible(&record.key.model)) {
+        Twin::Stays => {}
+        Twin::GivesWay => *twin = record,
+        Twin::Contradicts => return Err(record.key),
     }
     Ok(())
+}
+
+/// What becomes of the record of a trial when another one turns up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Twin {
+    Stays,
+    GivesWay,
+    Contradicts,
+}
+
+impl Twin {
+    fn of(first: &Outcome, next: &Outcome, reproducible: impl FnOnce() -> bool) -> Twin {
+        match (first.is_circumstance(), next.is_circumstance()) {
+            _ if first == next => Twin::Stays,
+            (true, _) => Twin::GivesWay,
+            (false, false) if reproducible() => Twin::Contradicts,
+            _ => Twin::Stays,
+        }
+    }
 }

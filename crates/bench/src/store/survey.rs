@@ -9,7 +9,7 @@ use super::{Lock, foreign};
 use crate::cost;
 use crate::error::Result;
 use crate::experiment::Experiment;
-use crate::plan::TrialKey;
+use crate::plan::Plan;
 use crate::record::{Record, Status};
 use crate::shard::Shards;
 
@@ -92,12 +92,13 @@ pub fn survey(
     shards: &Shards,
 ) -> Result<Survey> {
     let journal = folder.join("journal");
-    let (ids, places) = (asked.trial_ids(), Places::of(experiment));
-    let mut known = vec![Known::Nothing; places.count];
+    let (ids, plan) = (asked.trial_ids(), Plan::of(experiment));
+    let mut known = vec![Known::Nothing; plan.len() as usize];
     let mut files: BTreeMap<AttemptName, (u64, u64)> = BTreeMap::new();
     let mut elsewhere = 0;
     journal::read(&journal, |path, id, record| {
-        let Some(place) = places.of_trial(&record.key) else { return Ok(()) };
+        let Some(place) = plan.position(&record.key) else { return Ok(()) };
+        let place = place as usize;
         if !ids.matches(&record.key, id) {
             return Err(foreign(path, &record.key));
         }
@@ -113,9 +114,8 @@ pub fn survey(
         Ok(())
     })?;
     let mut found: Vec<ShardSurvey> = (0..shards.parts()).map(|_| ShardSurvey::empty()).collect();
-    for (place, known) in known.iter().enumerate() {
-        let key = places.key(experiment, place);
-        found[shards.of(&key) as usize].count(*known, || cost::of_trial(experiment, &key));
+    for (key, known) in plan.iter().zip(known) {
+        found[shards.of(&key) as usize].count(known, || cost::of_trial(experiment, &key));
     }
     for attempt in History::read(&journal, |name| name.shard.parts == shards.parts())? {
         let (records, cost) = files.get(&attempt.name).copied().unwrap_or_default();
@@ -169,46 +169,6 @@ impl Attempt {
     }
 }
 
-/// Where each trial of a plan stands in it.
-struct Places {
-    models: BTreeMap<String, usize>,
-    sizes: BTreeMap<u32, usize>,
-    repeats: u32,
-    splits: u32,
-    count: usize,
-}
-
-impl Places {
-    fn of(experiment: &Experiment) -> Places {
-        let protocol = &experiment.protocol;
-        let models: BTreeMap<_, _> =
-            experiment.models.iter().map(|m| m.name.clone()).zip(0..).collect();
-        let sizes: BTreeMap<_, _> = protocol.sizes.iter().copied().zip(0..).collect();
-        let (repeats, splits) = (protocol.repeats, protocol.splits_per_repeat());
-        let count = models.len() * sizes.len() * repeats as usize * splits as usize;
-        Places { models, sizes, repeats, splits, count }
-    }
-
-    fn of_trial(&self, key: &TrialKey) -> Option<usize> {
-        let (model, size) = (self.models.get(&*key.model)?, self.sizes.get(&key.n)?);
-        let there = key.repeat < self.repeats && key.fold < self.splits;
-        let split = key.repeat as usize * self.splits as usize + key.fold as usize;
-        let splits = self.repeats as usize * self.splits as usize;
-        there.then_some((model * self.sizes.len() + size) * splits + split)
-    }
-
-    fn key(&self, experiment: &Experiment, place: usize) -> TrialKey {
-        let splits = self.repeats as usize * self.splits as usize;
-        let (cell, split) = (place / splits, (place % splits) as u32);
-        TrialKey {
-            model: (&*experiment.models[cell / self.sizes.len()].name).into(),
-            n: experiment.protocol.sizes[cell % self.sizes.len()],
-            repeat: split / self.splits,
-            fold: split % self.splits,
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::path::Path;
@@ -217,7 +177,7 @@ mod tests {
 
     use super::*;
     use crate::experiment_file;
-    use crate::plan::plan;
+    use crate::plan::TrialKey;
     use crate::record::Outcome;
     use crate::shard::Shard;
     use crate::store::{LockedDataset, LockedModel, LockedProtocol, ShardStore};
@@ -266,11 +226,6 @@ mod tests {
         let (experiment, lock) = study();
         let folder = tempfile::tempdir().expect("a folder");
         let shards = Shards::new(&experiment, 4);
-        let places = Places::of(&experiment);
-        for (place, key) in plan(&experiment).iter().enumerate() {
-            assert_eq!(places.of_trial(key), Some(place));
-            assert_eq!(places.key(&experiment, place), *key);
-        }
         let open = |index, parts, attempt: &str| {
             let trials = Shards::new(&experiment, parts).trials(&experiment, index);
             let shard = Shard { index, parts };

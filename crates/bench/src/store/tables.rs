@@ -1,16 +1,19 @@
 //! The CSV files of a results folder: scores, timings and per-item correctness, by model.
 
 use std::collections::BTreeMap;
-use std::io::{Read, Write};
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, ErrorKind, Read, Seek, Write};
+use std::iter::Peekable;
 use std::path::Path;
 
-use csv::{Reader, ReaderBuilder, Writer};
+use csv::{Reader, Writer};
 use flate2::read::GzDecoder;
+use flate2::write::GzEncoder;
 use flate2::{Compression, GzBuilder};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::error::{Error, Result};
-use crate::files;
+use crate::files::{self, Unfinished};
 use crate::plan::{ModelName, TrialKey};
 use crate::record::{Correctness, Outcome, Record, Status, Timing};
 use crate::seed::trial_seed;
@@ -95,17 +98,147 @@ pub(super) fn write_model(folder: &Path, model: &str, records: &[&Record]) -> Re
     files::write_whole(&predictions, &gzip(&predictions, &table(&predictions, bits)?)?)
 }
 
+/// Writes the three files of one model as its records come, the same bytes as [`write_model`].
+#[derive(Debug)]
+pub(super) struct ModelWriter {
+    scores: Writer<Unfinished>,
+    timings: Writer<Unfinished>,
+    predictions: Writer<Packed>,
+}
+
+impl ModelWriter {
+    /// Three empty files beside those of the model.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub(super) fn create(folder: &Path, model: &str) -> Result<ModelWriter> {
+        let [scores, timings, predictions] = paths(folder, model);
+        Ok(ModelWriter {
+            scores: Writer::from_writer(Unfinished::create(&scores)?),
+            timings: Writer::from_writer(Unfinished::create(&timings)?),
+            predictions: Writer::from_writer(Packed::new(Unfinished::create(&predictions)?)),
+        })
+    }
+
+    /// Adds records of the model, which must come in plan order.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub(super) fn push(&mut self, records: &[Record]) -> Result<()> {
+        let ModelWriter { scores, timings, predictions } = self;
+        let (scored, (timed, predicted)) = rayon::join(
+            || add_rows(scores, records.iter().map(score_row)),
+            || {
+                rayon::join(
+                    || add_rows(timings, records.iter().filter_map(timing_row)),
+                    || add_rows(predictions, records.iter().filter_map(prediction_row)),
+                )
+            },
+        );
+        scored.and(timed).and(predicted).map_err(|error| Error::io(self.path(), error))
+    }
+
+    fn path(&self) -> &Path {
+        self.scores.get_ref().path()
+    }
+
+    /// The files, whole and on the disk, yet to be put in their places.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub(super) fn close(self) -> Result<[Unfinished; 3]> {
+        let path = self.path().to_owned();
+        let failed = |error: &dyn std::fmt::Display| Error::io(&path, error);
+        let mut files = [
+            self.scores.into_inner().map_err(|error| failed(&error))?,
+            self.timings.into_inner().map_err(|error| failed(&error))?,
+            finished(self.predictions, &path)?,
+        ];
+        files.iter_mut().try_for_each(Unfinished::close)?;
+        Ok(files)
+    }
+}
+
+/// Writes the held-out items split by split, the same bytes as [`write_items`].
+#[derive(Debug)]
+pub(super) struct ItemsWriter(Writer<Packed>);
+
+impl ItemsWriter {
+    /// An empty file beside that of the items.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub(super) fn create(folder: &Path) -> Result<ItemsWriter> {
+        let file = Unfinished::create(&items_path(folder))?;
+        Ok(ItemsWriter(Writer::from_writer(Packed::new(file))))
+    }
+
+    /// Adds the next split.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub(super) fn push(&mut self, split: (u32, u32), items: &[u32]) -> Result<()> {
+        let written = self.0.serialize(items_row(split, items));
+        written.map_err(|error| Error::io(self.0.get_ref().path(), error))
+    }
+
+    /// The file, whole and on the disk, yet to be put in its place.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub(super) fn close(self) -> Result<Unfinished> {
+        let path = self.0.get_ref().path().to_owned();
+        let mut file = finished(self.0, &path)?;
+        file.close()?;
+        Ok(file)
+    }
+}
+
+fn add_rows<R: Serialize>(
+    writer: &mut Writer<impl Write>,
+    mut rows: impl Iterator<Item = R>,
+) -> csv::Result<()> {
+    rows.try_for_each(|row| writer.serialize(row))
+}
+
+/// A file that is packed while it is written: the same bytes, in whatever pieces it comes.
+#[derive(Debug)]
+struct Packed(GzEncoder<Unfinished>);
+
+impl Packed {
+    fn new(file: Unfinished) -> Packed {
+        Packed(gzip_header().write(file, Compression::best()))
+    }
+
+    fn path(&self) -> &Path {
+        self.0.get_ref().path()
+    }
+}
+
+impl Write for Packed {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.write(bytes)
+    }
+
+    /// Nothing: a flush would end a block, and so leave other bytes.
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// The file under a table that was written and packed to its end.
+fn finished(table: Writer<Packed>, path: &Path) -> Result<Unfinished> {
+    let packed = table.into_inner().map_err(|error| Error::io(path, error))?;
+    packed.0.finish().map_err(|error| Error::io(path, error))
+}
+
 /// Writes the held-out items of the splits.
 ///
 /// # Errors
 /// [`Error::Io`].
 pub(super) fn write_items(folder: &Path, items: &Items) -> Result<()> {
     let path = items_path(folder);
-    let rows = items.iter().map(|(&(repeat, fold), items)| ItemsRow {
-        repeat,
-        fold,
-        items: items.iter().map(u32::to_string).collect::<Vec<_>>().join(" "),
-    });
+    let rows = items.iter().map(|(&split, items)| items_row(split, items));
     files::write_whole(&path, &gzip(&path, &table(&path, rows)?)?)
 }
 
@@ -116,7 +249,8 @@ pub(super) fn write_items(folder: &Path, items: &Items) -> Result<()> {
 pub(super) fn read_items(folder: &Path) -> Result<Items> {
     let path = items_path(folder);
     let mut items = Items::new();
-    for row in read_gzip::<ItemsRow>(&path)?.unwrap_or_default() {
+    for row in read_gzip::<ItemsRow>(&path)? {
+        let row = row?;
         let list: Option<Vec<u32>> = row.items.split_whitespace().map(|i| i.parse().ok()).collect();
         let list = list.ok_or_else(|| Error::io(&path, "items must be whole numbers"))?;
         items.insert((row.repeat, row.fold), list);
@@ -135,48 +269,85 @@ pub(super) fn read_model(
     seed: u64,
     wanted: impl Fn(&TrialKey) -> bool,
 ) -> Result<Vec<Record>> {
+    let mut records = Vec::new();
+    each_of_model(folder, model, seed, wanted, |record| {
+        records.push(record);
+        Ok(())
+    })?;
+    Ok(records)
+}
+
+/// As [`read_model`], handing the records to `keep` one by one, in the order of the files.
+///
+/// # Errors
+/// As [`read_model`], and what `keep` returns.
+pub(super) fn each_of_model(
+    folder: &Path,
+    model: &str,
+    seed: u64,
+    wanted: impl Fn(&TrialKey) -> bool,
+    mut keep: impl FnMut(Record) -> Result<()>,
+) -> Result<()> {
     let [scores, timings, predictions] = paths(folder, model);
     let model = ModelName::from(model);
     let key = |n, repeat, fold| TrialKey { model: model.clone(), n, repeat, fold };
-    let timed = read_plain::<TimingRow>(&timings)?.unwrap_or_default();
-    let bits = read_gzip::<PredictionRow>(&predictions)?.unwrap_or_default();
     // All three are in plan order, and the other two have rows for some of the scores: they are walked together.
-    let mut timed = timed.into_iter().filter(|t| wanted(&key(t.n, t.repeat, t.fold))).peekable();
-    let mut bits = bits.into_iter().filter(|b| wanted(&key(b.n, b.repeat, b.fold))).peekable();
-    let mut records = Vec::new();
+    let mut timed = read_plain::<TimingRow>(&timings)?
+        .filter(|t| t.as_ref().map_or(true, |t| wanted(&key(t.n, t.repeat, t.fold))))
+        .peekable();
+    let mut bits = read_gzip::<PredictionRow>(&predictions)?
+        .filter(|b| b.as_ref().map_or(true, |b| wanted(&key(b.n, b.repeat, b.fold))))
+        .peekable();
     for row in read_scores(&scores)? {
+        let row = row?;
         let key = key(row.n, row.repeat, row.fold);
         if !wanted(&key) {
             continue;
         }
         let place = (row.n, row.repeat, row.fold);
-        let timing = timed.next_if(|t| (t.n, t.repeat, t.fold) == place).map(|t| timing(&t));
-        if bits.peek().is_some_and(|b| (b.n, b.repeat, b.fold) < place) {
+        let timing = next_if(&mut timed, |t| (t.n, t.repeat, t.fold) == place)?;
+        let timing = timing.map(|t| timing_of(&t));
+        if bits.peek().is_some_and(|b| b.as_ref().is_ok_and(|b| (b.n, b.repeat, b.fold) < place)) {
             break;
         }
-        let correct = bits.next_if(|b| (b.n, b.repeat, b.fold) == place).map(|b| b.correct);
+        let correct = next_if(&mut bits, |b| (b.n, b.repeat, b.fold) == place)?;
+        let correct = correct.map(|b| b.correct);
         let outcome = check_row(&row, &key, seed)
             .and_then(|()| outcome(&row, correct.as_deref()))
             .map_err(|why| damaged(&scores, format!("{key}: {why}")))?;
-        records.push(Record { timing, key, outcome });
+        keep(Record { timing, key, outcome })?;
     }
-    match bits.next() {
+    // What is left may be damaged, too.
+    timed.try_for_each(|row| row.map(drop))?;
+    match bits.next().transpose()? {
         Some(PredictionRow { n, repeat, fold, .. }) => {
             let key = key(n, repeat, fold);
             Err(damaged(&scores, format!("{key} has predictions, but no score")))
         }
-        None => Ok(records),
+        None => Ok(()),
     }
 }
 
+/// The next row if it is the one; an error in its place comes out, too.
+fn next_if<R>(
+    rows: &mut Peekable<impl Iterator<Item = Result<R>>>,
+    is: impl Fn(&R) -> bool,
+) -> Result<Option<R>> {
+    rows.next_if(|row| row.as_ref().map_or(true, &is)).transpose()
+}
+
 /// The rows of a scores file, whose columns must be the known ones.
-fn read_scores(path: &Path) -> Result<Vec<ScoreRow>> {
-    let Some(text) = files::read_if_there(path)? else { return Ok(Vec::new()) };
-    let header = text.lines().next().unwrap_or_default();
+fn read_scores(path: &Path) -> Result<Rows<ScoreRow>> {
+    let Some(mut file) = open(path)? else { return Ok(Box::new(std::iter::empty())) };
+    let mut header = Vec::new();
+    let line = file.read_until(b'\n', &mut header).and_then(|_| file.rewind());
+    line.map_err(|error| Error::io(path, error))?;
+    let header = String::from_utf8_lossy(&header);
+    let header = header.trim_end_matches(['\r', '\n']);
     if !header.starts_with(SCORE_COLUMNS) {
         return Err(damaged(path, format!("columns are {header:?}, expected {SCORE_COLUMNS:?}")));
     }
-    rows(path, Reader::from_reader(text.as_bytes()))
+    Ok(rows(path, file))
 }
 
 /// The columns of `scores/<model>.csv`; later versions add theirs behind.
@@ -216,6 +387,11 @@ fn paths(folder: &Path, model: &str) -> [std::path::PathBuf; 3] {
 fn items_path(folder: &Path) -> std::path::PathBuf {
     // The leading underscore keeps it apart from every model: their names begin with a letter or digit.
     folder.join("predictions").join("_items.csv.gz")
+}
+
+fn items_row((repeat, fold): (u32, u32), items: &[u32]) -> ItemsRow {
+    let items = items.iter().map(u32::to_string).collect::<Vec<_>>().join(" ");
+    ItemsRow { repeat, fold, items }
 }
 
 fn score_row(record: &Record) -> ScoreRow {
@@ -260,7 +436,12 @@ fn timing_row(record: &Record) -> Option<TimingRow> {
     })
 }
 
-fn timing(row: &TimingRow) -> Timing {
+/// The record's cost as the tables have it.
+pub(crate) fn tabled_timing(record: &Record) -> Option<Timing> {
+    timing_row(record).map(|row| timing_of(&row))
+}
+
+fn timing_of(row: &TimingRow) -> Timing {
     Timing {
         fit: row.fit_seconds,
         fit_cpu: row.fit_cpu_seconds,
@@ -316,30 +497,40 @@ pub(crate) fn table<R: Serialize>(path: &Path, rows: impl Iterator<Item = R>) ->
 }
 
 /// The same bytes for the same input: no name, no time, no system in the header.
+fn gzip_header() -> GzBuilder {
+    GzBuilder::new().mtime(0).operating_system(255)
+}
+
 fn gzip(path: &Path, bytes: &[u8]) -> Result<Vec<u8>> {
-    let mut encoder =
-        GzBuilder::new().mtime(0).operating_system(255).write(Vec::new(), Compression::best());
+    let mut encoder = gzip_header().write(Vec::new(), Compression::best());
     encoder.write_all(bytes).and_then(|()| encoder.finish()).map_err(|error| Error::io(path, error))
 }
 
-fn read_plain<R: DeserializeOwned>(path: &Path) -> Result<Option<Vec<R>>> {
-    match files::read_if_there(path)? {
-        Some(text) => rows(path, Reader::from_reader(text.as_bytes())).map(Some),
-        None => Ok(None),
+/// The rows of a table, read as they are asked for.
+type Rows<R> = Box<dyn Iterator<Item = Result<R>>>;
+
+/// The file, if there is one.
+fn open(path: &Path) -> Result<Option<BufReader<File>>> {
+    match File::open(path) {
+        Ok(file) => Ok(Some(BufReader::new(file))),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(Error::io(path, error)),
     }
 }
 
-fn read_gzip<R: DeserializeOwned>(path: &Path) -> Result<Option<Vec<R>>> {
-    if !path.is_file() {
-        return Ok(None);
-    }
-    let file = std::fs::File::open(path).map_err(|error| Error::io(path, error))?;
-    let limited = GzDecoder::new(file).take(UNPACK_LIMIT);
-    rows(path, ReaderBuilder::new().from_reader(limited)).map(Some)
+fn read_plain<R: DeserializeOwned + 'static>(path: &Path) -> Result<Rows<R>> {
+    Ok(open(path)?.map_or_else(|| Box::new(std::iter::empty()) as _, |file| rows(path, file)))
 }
 
-fn rows<R: DeserializeOwned>(path: &Path, mut reader: Reader<impl Read>) -> Result<Vec<R>> {
-    reader.deserialize().map(|row| row.map_err(|error| damaged(path, error))).collect()
+fn read_gzip<R: DeserializeOwned + 'static>(path: &Path) -> Result<Rows<R>> {
+    let unpacked = |file| rows(path, GzDecoder::new(file).take(UNPACK_LIMIT));
+    Ok(open(path)?.map_or_else(|| Box::new(std::iter::empty()) as _, unpacked))
+}
+
+fn rows<R: DeserializeOwned + 'static>(path: &Path, file: impl Read + 'static) -> Rows<R> {
+    let path = path.to_owned();
+    let rows = Reader::from_reader(file).into_deserialize();
+    Box::new(rows.map(move |row| row.map_err(|error| damaged(&path, error))))
 }
 
 #[cfg(test)]
@@ -363,6 +554,59 @@ mod tests {
         write_model(folder, "net", &records.iter().collect::<Vec<_>>()).expect("written");
         assert_eq!(read_model(folder, "net", 7, |_| true).expect("sound"), records);
         paths(folder, "net").map(|path| std::fs::read(path).expect("a table"))
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(40))]
+
+        #[test]
+        fn tables_are_the_same_bytes_in_one_piece_and_in_many(
+            seed in any::<u64>(),
+            count in 1usize..4000,
+            piece in 1usize..5000,
+            items in 0usize..300,
+        ) {
+            let mut state = seed | 1;
+            let mut next = || {
+                state ^= state << 13;
+                state ^= state >> 7;
+                state ^= state << 17;
+                state
+            };
+            let records: Vec<Record> = (0..count as u32)
+                .map(|repeat| {
+                    // Some are the same over and over, some nothing like each other.
+                    let bits: Vec<bool> =
+                        (0..items).map(|_| repeat % 3 == 0 || next() % 2 == 0).collect();
+                    let key = TrialKey { model: "net".into(), n: 10, repeat, fold: 0 };
+                    let correct = (repeat % 7 != 0).then(|| Correctness::pack(&bits));
+                    let outcome = Outcome { correct, ..Outcome::empty(next() >> 11, 10, items as u32) };
+                    let timing = (repeat % 5 != 0).then(Timing::default);
+                    Record { key, outcome, timing }
+                })
+                .collect();
+            let (whole, pieces) = (tempfile::tempdir()?, tempfile::tempdir()?);
+            write_model(whole.path(), "net", &records.iter().collect::<Vec<_>>()).expect("written");
+            let mut writer = ModelWriter::create(pieces.path(), "net").expect("files");
+            for some in records.chunks(piece) {
+                writer.push(some).expect("written");
+            }
+            for file in writer.close().expect("whole") {
+                file.place().expect("placed");
+            }
+            let list: Vec<u32> = (0..items as u32).map(|_| (next() % 70_000) as u32).collect();
+            let splits: Items =
+                (0..(count % 90) as u32).map(|repeat| ((repeat, 1), list.clone())).collect();
+            write_items(whole.path(), &splits).expect("written");
+            let mut writer = ItemsWriter::create(pieces.path()).expect("a file");
+            splits.iter().for_each(|(split, list)| writer.push(*split, list).expect("written"));
+            writer.close().expect("whole").place().expect("placed");
+            let all = |folder: &Path| {
+                let tables = paths(folder, "net").into_iter().chain([items_path(folder)]);
+                tables.map(|path| std::fs::read(path).expect("a table")).collect::<Vec<_>>()
+            };
+            prop_assert!(all(whole.path()) == all(pieces.path()), "{count} by {piece}");
+        }
     }
 
     proptest! {

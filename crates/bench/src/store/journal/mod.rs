@@ -20,12 +20,12 @@ use crate::error::{Error, Result};
 
 pub(crate) use line::{decode, encode};
 pub use name::{ATTEMPT_VARIABLE, AttemptName};
-pub(super) use read::{read, read_some};
+pub(super) use read::{read, read_some, read_up_to};
 pub(super) use starts::{History, Starts};
-pub(super) use write::Writer;
+pub(super) use write::{Writer, place};
 
 /// The first line of every journal file.
-const HEADER: &str = "bench-journal 1\n";
+pub(in crate::store) const HEADER: &str = "bench-journal 1\n";
 
 /// No record is longer: a million items are a quarter of it.
 pub(crate) const LONGEST_LINE: usize = 1 << 20;

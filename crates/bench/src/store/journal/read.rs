@@ -35,16 +35,27 @@ pub(in crate::store) fn read_some(
     mut keep: impl FnMut(&Path, &str, Record) -> Result<()>,
 ) -> Result<()> {
     for (path, _) in files(folder)?.into_iter().filter(|(path, _)| wanted(path)) {
-        let mut file = File::open(&path).map_err(|error| Error::io(&path, error))?;
-        read_file(&mut file, BLOCK, |id, record| keep(&path, id, record)).map_err(
-            |why| match why {
-                Trouble::System(error) => Error::io(&path, error),
-                Trouble::Damage(at, why) => Error::io(&path, format!("byte {at}: {why}")),
-                Trouble::Refused(error) => error,
-            },
-        )?;
+        read_up_to(&path, u64::MAX, |_, id, record| keep(&path, id, record))?;
     }
     Ok(())
+}
+
+/// Reads the first `length` bytes of the journal file at `path`, and hands each whole line, without its newline, with id
+/// and record to `keep`.
+///
+/// # Errors
+/// As [`read`].
+pub(in crate::store) fn read_up_to(
+    path: &Path,
+    length: u64,
+    keep: impl FnMut(&[u8], &str, Record) -> Result<()>,
+) -> Result<()> {
+    let mut file = File::open(path).map_err(|error| Error::io(path, error))?.take(length);
+    read_file(&mut file, BLOCK, keep).map_err(|why| match why {
+        Trouble::System(error) => Error::io(path, error),
+        Trouble::Damage(at, why) => Error::io(path, format!("byte {at}: {why}")),
+        Trouble::Refused(error) => error,
+    })
 }
 
 /// Why a file could not be read to its end.
@@ -60,7 +71,7 @@ pub(super) enum Trouble {
 pub(super) fn read_file(
     file: &mut impl Read,
     block: usize,
-    mut keep: impl FnMut(&str, Record) -> Result<()>,
+    mut keep: impl FnMut(&[u8], &str, Record) -> Result<()>,
 ) -> std::result::Result<(), Trouble> {
     let mut header = Vec::new();
     file.by_ref().take(HEADER.len() as u64).read_to_end(&mut header).map_err(Trouble::System)?;
@@ -88,7 +99,7 @@ pub(super) fn read_file(
         let decoded: Vec<_> = lines.par_iter().map(|line| decode(line)).collect();
         for (line, decoded) in lines.iter().zip(decoded) {
             let (id, record) = decoded.map_err(|why| Trouble::Damage(at, why))?;
-            keep(id, record).map_err(Trouble::Refused)?;
+            keep(line, id, record).map_err(Trouble::Refused)?;
             at += line.len() as u64 + 1;
         }
         pending.drain(..=end);

@@ -83,7 +83,7 @@ proptest! {
         let mut dressed = HEADER.as_bytes().to_vec();
         dressed.extend(&bytes);
         for bytes in [bytes, dressed] {
-            let _ = read_file(&mut &bytes[..], 7, |_, _| Ok(()));
+            let _ = read_file(&mut &bytes[..], 7, |_, _, _| Ok(()));
         }
     }
 
@@ -117,7 +117,7 @@ proptest! {
         records.iter().for_each(|r| bytes += &encode("0123", r).expect("encoded"));
         bytes += "torn";
         let mut read = Vec::new();
-        read_file(&mut bytes.as_bytes(), block, |_, record| {
+        read_file(&mut bytes.as_bytes(), block, |_, _, record| {
             read.push(record);
             Ok(())
         })

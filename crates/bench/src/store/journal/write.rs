@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 
 use super::{HEADER, encode};
 use crate::error::{Error, Result};
+use crate::files::Unfinished;
 use crate::record::Record;
-use crate::store::disk::{Disk, Log, sync_folder};
+use crate::store::disk::{Disk, FileSystem, Log, sync_folder};
 
 /// At most this much finished work waits for the disk, and as long as it takes until somebody looks: together less than
 /// the second that FORMAT.md promises.
@@ -151,4 +152,14 @@ fn create(folder: &Path, stem: Option<&str>, disk: &dyn Disk) -> Result<Open> {
             Err(error) => return Err(Error::io(&path, error)),
         }
     }
+}
+
+/// Puts a whole journal file that was written elsewhere into `folder`, under the first free number.
+///
+/// # Errors
+/// [`Error::Io`].
+pub(in crate::store) fn place(file: Unfinished, folder: &Path) -> Result<()> {
+    // Nobody else can have the number then; what is renamed takes the place of an empty file of our own.
+    let claimed = create(folder, None, &FileSystem)?.path;
+    file.place_at(&claimed)
 }
