@@ -8,12 +8,11 @@
 
 #![allow(clippy::print_stdout, reason = "a bench prints its table")]
 
+mod synthetic;
+
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::time::Instant;
-
-use cpu_time::ProcessTime;
 
 use bench::compare::{Comparison, Options};
 use bench::data::Dataset;
@@ -22,17 +21,13 @@ use bench::experiment::{
 };
 use bench::figures::{self, Sources};
 use bench::plan::{TrialKey, plan, running_order};
-use bench::record::{Correctness, Outcome, Record, Status, Timing};
-use bench::seed::{stream, trial_seed};
 use bench::store::{Items, Lock, Results, Store};
 use bench::summary::Summary;
 use bench::trial::Bench;
 use models::{Settings, Shape};
 use nn::Device;
-use rand_chacha::rand_core::RngCore;
+use synthetic::{Clock, ITEMS, record, row};
 
-/// Held-out items of a trial.
-const ITEMS: usize = 200;
 const FOLDS: u32 = 5;
 const MODELS: u32 = 10;
 const SIZES: [u32; 10] = [10, 15, 20, 30, 40, 60, 80, 120, 160, 240];
@@ -98,36 +93,6 @@ fn dataset() -> Dataset {
 
 fn bench_of(trials: u32) -> Bench {
     Bench::new(experiment(trials), dataset(), Device::Cpu).expect("a sound experiment")
-}
-
-fn record(key: &TrialKey, seed: u64) -> Record {
-    let mut generator = stream(seed, "synthetic", &[u64::from(key.repeat), u64::from(key.fold)]);
-    // The larger n, the rarer the errors.
-    let bits: Vec<bool> =
-        (0..ITEMS).map(|_| !generator.next_u32().is_multiple_of(key.n + 3)).collect();
-    let outcome = Outcome {
-        seed: trial_seed(seed, &key.model, key.n, key.repeat, key.fold),
-        status: Status::Ok,
-        n_train: key.n,
-        n_test: ITEMS as u32,
-        correct: Some(Correctness::pack(&bits)),
-        log_loss: Some(f64::from(generator.next_u32()) / f64::from(u32::MAX)),
-        brier: Some(f64::from(generator.next_u32()) / f64::from(u32::MAX)),
-        train_accuracy: Some(1.0),
-        train_loss: Some(f64::from(generator.next_u32()) / f64::from(u32::MAX)),
-        steps: Some(600),
-        reason: String::new(),
-        tuned: String::new(),
-        inner_fits: None,
-    };
-    let timing = Timing {
-        fit: 0.01,
-        fit_cpu: 0.01,
-        predict: 0.002,
-        predict_cpu: 0.002,
-        ..Timing::default()
-    };
-    Record { key: key.clone(), outcome, timing: Some(timing) }
 }
 
 fn fill(folder: &Path, trials: u32) {
@@ -200,25 +165,4 @@ fn overhead() {
         "harness: {:.1} µs a trial (majority, {ITEMS} items)",
         seconds / f64::from(trials) * 1e6
     );
-}
-
-/// Wall and CPU time; on a busy machine only the latter tells.
-struct Clock(Instant, ProcessTime);
-
-impl Clock {
-    fn start() -> Self {
-        Clock(Instant::now(), ProcessTime::now())
-    }
-}
-
-fn row(what: &str, count: usize, clock: Clock) {
-    let (wall, cpu) = (clock.0.elapsed().as_secs_f64(), clock.1.elapsed().as_secs_f64());
-    println!("{what:12} {count:>9}  {wall:7.2} s  {cpu:7.2} CPU-s  peak {:>6} MiB", peak_mib());
-}
-
-/// The peak of this process's memory, in MiB; 0 where the system doesn't say.
-fn peak_mib() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap_or_default();
-    line.split_whitespace().nth(1).and_then(|kib| kib.parse::<u64>().ok()).unwrap_or(0) / 1024
 }

@@ -1,0 +1,201 @@
+//! What a study costs beyond what memory holds: planned, dealt to shards, every shard's journal written as if its trials
+//! had run (200 scored items each), and merged; each step in a process of its own, with seconds, peak memory, bytes and
+//! files.
+//!
+//! ```text
+//! cargo bench -p bench --profile dev --bench scale               # 100,000 trials
+//! cargo bench -p bench --profile dev --bench scale -- 10000000   # more: 1.0 GB of disk per million while it runs
+//! ```
+//!
+//! `TMPDIR` says where. Nothing stays.
+
+#![allow(clippy::print_stdout, reason = "a bench prints its table")]
+
+mod synthetic;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use bench::cli::{Common, MergeArgs, ResultsArgs};
+use bench::cmd;
+use bench::data::Dataset;
+use bench::environment::{self, Environment};
+use bench::experiment::Experiment;
+use bench::plan::Plan;
+use bench::store::{Lock, Store};
+use bench::trial::Bench;
+use nn::Device;
+use synthetic::{Clock, ITEMS, record, row};
+
+const MODELS: u32 = 10;
+const SIZES: [u32; 10] = [10, 15, 20, 30, 40, 60, 80, 120, 160, 240];
+const FOLDS: u32 = 5;
+
+/// Trials of one shard; it has as many splits as make them up.
+const OF_A_SHARD: u64 = 10_000;
+
+/// More trials are summed up, but not compared: that takes a gigabyte per million.
+const COMPARED_UP_TO: u64 = 1_000_000;
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).filter(|a| a != "--bench").collect();
+    match &arguments[..] {
+        [step, folder] => run(step, Path::new(folder)),
+        _ => {
+            let trials = arguments.first().map_or(100_000, |n| n.parse().expect("a number"));
+            let place = tempfile::tempdir().expect("a folder");
+            write_study(place.path(), trials);
+            let compared = ["report"].into_iter().filter(|_| trials <= COMPARED_UP_TO);
+            for step in ["plan", "shards", "merge", "again"].into_iter().chain(compared) {
+                let own = std::env::current_exe().expect("this program");
+                let ended = std::process::Command::new(own).arg(step).arg(place.path()).status();
+                assert!(ended.expect("it runs").success(), "{step}");
+            }
+        }
+    }
+}
+
+fn run(step: &str, place: &Path) {
+    let results = place.join("results");
+    match step {
+        "plan" => plan(place),
+        "shards" => shards(place, &results),
+        // Again: the same journals over the tables of the first time.
+        "merge" | "again" => merge(step, place, &results),
+        "report" => report(place, &results),
+        other => panic!("no step {other:?}"),
+    }
+}
+
+/// A table of `ITEMS` rows to a fold, and an experiment on it with as many repeats as make up `trials`.
+fn write_study(place: &Path, trials: u64) {
+    let rows = (0..ITEMS * FOLDS as usize).map(|i| format!("{},{}\n", i * 31 % 251, i % 2));
+    fs::write(place.join("table.csv"), format!("a,kind\n{}", rows.collect::<String>()))
+        .expect("written");
+    let repeats = trials / u64::from(MODELS * SIZES.len() as u32 * FOLDS);
+    let models =
+        (0..MODELS).map(|i| format!("[[model]]\nname = \"model-{i}\"\nkind = \"majority\"\n"));
+    let text = format!(
+        "name = \"scale\"\nseed = 1\n[dataset]\nname = \"csv\"\npath = \"table.csv\"\ntarget = \"kind\"\n\
+         [protocol]\nsizes = {SIZES:?}\nrepeats = {repeats}\nfolds = {FOLDS}\n{}",
+        models.collect::<String>()
+    );
+    fs::write(place.join("study.toml"), text).expect("written");
+}
+
+fn experiment(place: &Path) -> Experiment {
+    bench::experiment_file::read(&place.join("study.toml"), &bench::app::registry()).expect("sound")
+}
+
+fn plan(place: &Path) {
+    let plan = Plan::of(&experiment(place));
+    let clock = Clock::start();
+    let found = plan.iter().filter(|key| plan.position(key).is_some()).count();
+    assert_eq!(found as u64, plan.len());
+    row("plan", found, clock);
+}
+
+/// Writes every shard's journal file: whole splits, dealt in turn.
+fn shards(place: &Path, results: &Path) {
+    let experiment = experiment(place);
+    let plan = Plan::of(&experiment);
+    let dataset = Dataset::load(&experiment.dataset, place).expect("the table");
+    let lock = Lock::new(&experiment, &dataset, Device::Cpu);
+    let bench = Bench::new(experiment, dataset, Device::Cpu).expect("sound");
+    assert_eq!(bench.held_out(0, 0).len(), ITEMS);
+    drop(Store::open(results, &lock).expect("a folder"));
+    let machine = Environment::new(Device::Cpu, 1, environment::now()).to_text();
+    let parts = plan.len().div_ceil(OF_A_SHARD);
+    let clock = Clock::start();
+    for part in 0..parts {
+        let own = place.join("own");
+        let mut store = Store::open(&own, &lock).expect("a folder");
+        for first in (0..plan.len()).step_by(plan.splits() as usize) {
+            for split in (part..plan.splits()).step_by(parts as usize) {
+                let key = plan.key_at(first + split).expect("planned");
+                store.append(record(&key, 1)).expect("kept");
+            }
+        }
+        store.sync().expect("on the disk");
+        store.set_machine(machine.clone()).expect("written");
+        let stem = format!("shard-{part:05}-of-{parts:05}.a0.host.1.0");
+        for ending in ["log", "toml"] {
+            let there = results.join("journal").join(format!("{stem}.{ending}"));
+            fs::rename(own.join("journal").join(format!("00000.{ending}")), there).expect("moved");
+        }
+        drop(store);
+        fs::remove_dir_all(&own).expect("removed");
+    }
+    row("shards", plan.len() as usize, clock);
+    stock("journals", &results.join("journal"));
+}
+
+fn merge(step: &str, place: &Path, results: &Path) {
+    let trials = Plan::of(&experiment(place)).len();
+    let arguments = MergeArgs {
+        results: vec![results.to_owned()],
+        out: None,
+        beside: None,
+        compare_up_to: 0,
+        quiet: true,
+    };
+    let through = AtomicBool::new(false);
+    let clock = Clock::start();
+    let peak = std::thread::scope(|scope| {
+        let watch = scope.spawn(|| {
+            let mut peak = 0;
+            while !through.load(Ordering::Relaxed) {
+                let bytes = files(results).into_iter().filter(|(path, _)| is_unfinished(path));
+                peak = peak.max(bytes.map(|(_, bytes)| bytes).sum());
+                std::thread::sleep(Duration::from_millis(200));
+            }
+            peak
+        });
+        let ended = cmd::merge::run(&Common { data: None }, &arguments, &bench::app::registry());
+        through.store(true, Ordering::Relaxed);
+        assert_eq!(ended.expect("merged"), cmd::Exit::Done);
+        watch.join().expect("a peak")
+    });
+    row(step, trials as usize, clock);
+    println!("{:12} {:>9.1} MB at most, while it ran", "  temporary", megabytes(peak));
+    for folder in ["scores", "timings", "predictions"] {
+        stock(folder, &results.join(folder));
+    }
+}
+
+/// Everything that is derived from the tables, the comparison among it.
+fn report(place: &Path, results: &Path) {
+    let trials = Plan::of(&experiment(place)).len();
+    let clock = Clock::start();
+    cmd::report::run(&ResultsArgs { results: Some(results.to_owned()) }).expect("a report");
+    row("report", trials as usize, clock);
+}
+
+fn is_unfinished(path: &Path) -> bool {
+    path.extension().is_some_and(|ending| ending == "tmp")
+}
+
+/// The files in `folder` and the folders in it; what is gone meanwhile is not counted.
+fn files(folder: &Path) -> Vec<(PathBuf, u64)> {
+    let inside = |folder: &Path| fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut found = Vec::new();
+    for entry in inside(folder).flat_map(|entry| match entry.path().is_dir() {
+        true => inside(&entry.path()).collect(),
+        false => vec![entry],
+    }) {
+        found.extend(entry.metadata().ok().map(|data| (entry.path(), data.len())));
+    }
+    found
+}
+
+fn stock(what: &str, folder: &Path) {
+    let files = files(folder);
+    let bytes = files.iter().map(|(_, bytes)| bytes).sum();
+    println!("{:12} {:>9.1} MB in {} files", format!("  {what}"), megabytes(bytes), files.len());
+}
+
+fn megabytes(bytes: u64) -> f64 {
+    bytes as f64 / 1e6
+}
