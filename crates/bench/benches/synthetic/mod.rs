@@ -44,7 +44,7 @@ pub(crate) fn record(key: &TrialKey, seed: u64) -> Record {
 }
 
 /// Wall and CPU time; on a busy machine only the latter tells.
-pub(crate) struct Clock(pub(crate) Instant, ProcessTime);
+pub(crate) struct Clock(pub(crate) Instant, pub(crate) ProcessTime);
 
 impl Clock {
     pub(crate) fn start() -> Self {

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 
 use super::tables::ItemsWriter;
-use super::{Guard, LOCK_FILE, Lock, journal};
+use super::{Guard, Lock, journal, write_lock};
 use crate::error::{Error, Result};
 use crate::files::{self, Unfinished};
 use crate::plan::{Plan, TrialKey};
@@ -190,14 +190,6 @@ fn write_items(
         }
     }
     writer.close()
-}
-
-fn write_lock(target: &Path, lock: &Lock) -> Result<()> {
-    let (path, text) = (target.join(LOCK_FILE), lock.to_text()?);
-    match files::read_if_there(&path)? {
-        Some(there) if there == text => Ok(()),
-        _ => files::write_whole(&path, text.as_bytes()),
-    }
 }
 
 /// The target while it is written to: guarded, and as it was before if nothing comes of it.
