@@ -23,6 +23,7 @@ pub mod figures;
 pub mod files;
 pub mod forecast;
 pub mod isolate;
+pub mod launch;
 pub mod output;
 mod overlap;
 pub mod panics;
