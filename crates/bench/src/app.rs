@@ -24,6 +24,7 @@ pub fn run(own: &'static [Kind]) -> ExitCode {
         Verb::Plan(arguments) => cmd::plan::run(common, arguments, &registry),
         Verb::Models(arguments) => cmd::models::run(arguments, &registry),
         Verb::Datasets => cmd::datasets::run(common),
+        Verb::Status(arguments) => cmd::status::run(arguments, &registry),
         Verb::Summary(arguments) => cmd::summary::run(arguments),
         Verb::Compare(arguments) => cmd::compare::run(arguments),
         Verb::Report(arguments) => cmd::report::run(arguments),

@@ -42,6 +42,8 @@ pub enum Verb {
     Models(ModelsArgs),
     /// List datasets with shapes, class counts and hashes
     Datasets,
+    /// Say how far a sweep is, shard by shard
+    Status(StatusArgs),
     /// Print the table of a results folder
     Summary(ResultsArgs),
     /// Judge models pair by pair: differences, bands, verdicts, crossings; or rank them over ten or more folders
@@ -241,6 +243,24 @@ pub struct ResultsArgs {
     /// The results folder, or the name of one in results/ [default: results/mnist-0v1]
     #[arg(value_name = "RESULTS")]
     pub results: Option<PathBuf>,
+}
+
+/// `bench status`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Exit codes: 0 all trials are there; 1 all are there, but some are not ok; 2 bad input or an \
+    unusable file; 3 trials are missing."
+)]
+pub struct StatusArgs {
+    /// The results folder, or the name of one in results/ [default: results/mnist-0v1]
+    #[arg(value_name = "RESULTS")]
+    pub results: Option<PathBuf>,
+    /// Every shard, however many there are
+    #[arg(long)]
+    pub all: bool,
+    /// Rows for programs, and nothing else
+    #[arg(long, conflicts_with = "all")]
+    pub csv: bool,
 }
 
 /// `bench compare`.

@@ -39,6 +39,7 @@ pub mod shard;
 pub mod show;
 mod source;
 pub mod split;
+pub mod status;
 pub mod store;
 pub mod stratify;
 pub mod summary;

@@ -9,6 +9,7 @@ pub mod models;
 pub mod plan;
 pub mod report;
 mod shard;
+pub mod status;
 pub mod summary;
 pub mod sweep;
 pub mod verify;

@@ -1,0 +1,124 @@
+//! What Slurm's queue says of the shards of a launch.
+
+use std::collections::BTreeSet;
+use std::io::ErrorKind;
+use std::process::Command;
+use std::sync::atomic::AtomicBool;
+use std::sync::mpsc::SyncSender;
+use std::time::{Duration, Instant};
+
+use crate::process::{Process, Waited, each_line};
+
+/// A controller that takes longer has other troubles than this question.
+const LIMIT: Duration = Duration::from_secs(10);
+
+/// No line of an answer is longer.
+const LONGEST_LINE: usize = 200;
+
+/// Which shards have a task in the queue.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Queue {
+    /// Those that have a node.
+    pub running: BTreeSet<u32>,
+    /// Those that wait for one.
+    pub pending: BTreeSet<u32>,
+}
+
+impl Queue {
+    /// Asks `squeue` for this user's tasks of a launch, whose arrays are called `job_name`, or `job_name+10` if they count
+    /// from shard 10 on. Where there is no `squeue`, nothing is queued.
+    ///
+    /// # Errors
+    /// In words, if it can't be run, fails, or takes too long.
+    pub fn ask(job_name: &str) -> Result<Queue, String> {
+        // Not by number: one that the controller has forgotten is an error.
+        let mut squeue = Command::new("squeue");
+        squeue.args(["--noheader", "--array", "--me", "--format=%K %T %j"]);
+        Ok(Queue::read(&answer(&mut squeue, LIMIT)?, job_name))
+    }
+
+    /// The answer: a line for each task, with its index in its array, its state, and the array's name.
+    fn read(lines: &[String], job_name: &str) -> Queue {
+        let mut queue = Queue::default();
+        for line in lines {
+            let words: Vec<&str> = line.split_whitespace().collect();
+            let &[index, state, name] = &words[..] else { continue };
+            let (Some(offset), Ok(index)) = (offset(name, job_name), index.parse::<u32>()) else {
+                continue;
+            };
+            let shard = offset.saturating_add(index);
+            match state {
+                "RUNNING" | "CONFIGURING" | "RESIZING" | "SIGNALING" | "STAGE_OUT" => {
+                    queue.running.insert(shard);
+                }
+                "PENDING" | "REQUEUED" | "REQUEUE_FED" | "REQUEUE_HOLD" | "SPECIAL_EXIT"
+                | "RESV_DEL_HOLD" | "SUSPENDED" | "STOPPED" => {
+                    queue.pending.insert(shard);
+                }
+                // What is ending may come back, or not: the files tell.
+                _ => {}
+            }
+        }
+        queue
+    }
+}
+
+/// The shard of an array's task 0, by the array's name; `None` if it is no array of this launch.
+fn offset(name: &str, job_name: &str) -> Option<u32> {
+    match name.strip_prefix(job_name)? {
+        "" => Some(0),
+        rest => rest.strip_prefix('+')?.parse().ok(),
+    }
+}
+
+/// What `command` prints within `limit`, line by line; nothing if there is no such program.
+fn answer(command: &mut Command, limit: Duration) -> Result<Vec<String>, String> {
+    let started = Instant::now();
+    let read = |output, lines: SyncSender<String>| {
+        each_line(output, LONGEST_LINE, |line| drop(lines.send(line)));
+    };
+    let mut process = match Process::start(command, read) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        process => process.map_err(|error| error.to_string())?,
+    };
+    let mut lines = Vec::new();
+    loop {
+        let left = limit.saturating_sub(started.elapsed());
+        match process.wait(Some(left), &AtomicBool::new(false)) {
+            Waited::Reply(line) => lines.push(line),
+            Waited::Gone => break,
+            Waited::TimedOut => return Err(format!("no answer within {} s", limit.as_secs_f64())),
+            Waited::Stopped => return Err("interrupted".into()),
+        }
+    }
+    let ended = process.last_words();
+    if ended.starts_with("exit status: 0") { Ok(lines) } else { Err(ended) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_is_read_by_name_index_and_state() {
+        let answer = "0 RUNNING a\n3 PENDING a\n4 COMPLETING a\n5 REQUEUE_HOLD a\n1 RUNNING a+10\n\
+            2 RUNNING ab\n2 RUNNING a-merge\n2 RUNNING a+x\nN/A RUNNING a\n\nslurm is unwell today";
+        let lines: Vec<String> = answer.lines().map(str::to_owned).collect();
+        let queue = Queue::read(&lines, "a");
+        assert_eq!(queue, Queue { running: [0, 11].into(), pending: [3, 5].into() });
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn who_fails_or_does_not_answer_is_said_to() {
+        let ask = |script: &str, milliseconds| {
+            let limit = Duration::from_millis(milliseconds);
+            answer(Command::new("sh").args(["-c", script]), limit)
+        };
+        assert_eq!(ask("echo 0 RUNNING a; echo why >&2", 60_000), Ok(vec!["0 RUNNING a".into()]));
+        let failed = ask("echo 0 RUNNING a; echo no controller >&2; exit 1", 60_000);
+        assert_eq!(failed, Err("exit status: 1: no controller".into()));
+        assert_eq!(ask("sleep 100", 300), Err("no answer within 0.3 s".into()));
+        assert_eq!(answer(&mut Command::new("no-such-program"), LIMIT), Ok(Vec::new()));
+    }
+}
