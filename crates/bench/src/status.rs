@@ -78,6 +78,24 @@ pub struct Row {
     pub last_sign: Option<Sign>,
 }
 
+impl Row {
+    /// The row of a sweep that is known by its tables alone.
+    pub fn of_tables(planned: u64, done: u64, not_ok: u64) -> Row {
+        Row {
+            shard: None,
+            state: if done < planned { State::Stopped } else { State::Done },
+            planned,
+            done,
+            not_ok,
+            circumstances: 0,
+            per_second: None,
+            seconds_left: None,
+            attempts: 0,
+            last_sign: None,
+        }
+    }
+}
+
 /// A sign of life.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Sign {

@@ -218,8 +218,16 @@ fn tables_without_a_journal_are_said_to_be_there() {
     );
     fs::remove_dir_all(study.path("out/journal")).expect("removed");
     let gone = status_with(&study, None, &[]);
-    assert_eq!(code(&gone), 3, "a sweep would run all of it again");
-    assert!(stderr(&gone).contains("tables here whose journal is elsewhere"), "{}", stderr(&gone));
+    assert_eq!(code(&gone), 0, "{}", stderr(&gone));
+    assert!(stdout(&gone).contains("32 of 32 trials are done"), "{}", stdout(&gone));
+    assert!(stdout(&gone).contains("tables alone, their journal is elsewhere"));
+    // Tables of a part say so.
+    let lock = study.path("out/experiment.lock.toml");
+    let text = fs::read_to_string(&lock).expect("a lock");
+    fs::write(&lock, text.replace("repeats = 2", "repeats = 3")).expect("written");
+    let part = status_with(&study, None, &["--csv"]);
+    assert_eq!(code(&part), 3, "{}", stderr(&part));
+    assert!(stdout(&part).contains("whole,stopped,48,32,0"), "{}", stdout(&part));
 }
 
 #[test]

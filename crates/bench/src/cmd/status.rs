@@ -9,10 +9,11 @@ use crate::cli::StatusArgs;
 use crate::cmd::{Exit, results_folder};
 use crate::error::{Error, Result};
 use crate::launch::{self, Manifest};
+use crate::record::{self, Record};
 use crate::shard::Shards;
-use crate::status::Status;
 use crate::status::queue::Queue;
-use crate::store::{self, Attempt, AttemptName, LOCK_FILE, Lock, Survey, survey};
+use crate::status::{Row, Status};
+use crate::store::{self, Attempt, AttemptName, LOCK_FILE, Lock, Results, Survey, survey};
 use crate::{files, output};
 
 /// Runs the verb.
@@ -23,6 +24,12 @@ pub fn run(arguments: &StatusArgs, registry: &Registry) -> Result<Exit> {
     let folder = results_folder(arguments.results.as_ref());
     let manifest = Manifest::read(&folder)?;
     let asked = asked(&folder)?;
+    if manifest.is_none()
+        && store::journal_files(&folder)?.is_empty()
+        && folder.join("scores").is_dir()
+    {
+        return of_tables(&folder, &asked, arguments.csv);
+    }
     let experiment = asked.experiment(registry)?;
     let parts = match &manifest {
         Some(manifest) => manifest.shards.max(1),
@@ -32,11 +39,6 @@ pub fn run(arguments: &StatusArgs, registry: &Registry) -> Result<Exit> {
     let mut survey = survey(&folder, &asked, &experiment, &shards)?;
     if let [only] = &mut survey.shards[..] {
         only.attempts.extend(unsharded(&folder)?);
-    }
-    if store::journal_files(&folder)?.is_empty() && folder.join("scores").is_dir() {
-        crate::say!(
-            "note: there are tables here whose journal is elsewhere; what follows is of the journal alone"
-        );
     }
     let queue = manifest.as_ref().map(queue).unwrap_or_default();
     let status = Status::new(&survey, &queue, now());
@@ -48,11 +50,35 @@ pub fn run(arguments: &StatusArgs, registry: &Registry) -> Result<Exit> {
         let merged = is_merged(&folder, &survey);
         output::print(&status.advice(&again(manifest.as_ref(), parts), merged));
     }
-    Ok(match (status.done() < status.planned(), status.not_ok()) {
+    Ok(exit(&status))
+}
+
+/// How far tables are whose journal is elsewhere: a study as it was committed, say.
+fn of_tables(folder: &Path, asked: &Lock, csv: bool) -> Result<Exit> {
+    let (results, _) = Results::read_so_far(folder)?;
+    let not_ok = |record: &&Record| record.outcome.status != record::Status::Ok;
+    let (planned, done) = (asked.planned(), results.records.len());
+    let bad = results.records.values().filter(not_ok).count();
+    let row = Row::of_tables(planned as u64, done as u64, bad as u64);
+    let status = Status { rows: vec![row] };
+    if csv {
+        output::print(&status.csv());
+    } else {
+        output::print(&status.table(false));
+        output::print(&status.total());
+        output::print(
+            "these are tables alone, their journal is elsewhere: `bench sweep` computes all of it again and compares\n",
+        );
+    }
+    Ok(exit(&status))
+}
+
+fn exit(status: &Status) -> Exit {
+    match (status.done() < status.planned(), status.not_ok()) {
         (true, _) => Exit::Incomplete,
         (false, 0) => Exit::Done,
         (false, _) => Exit::NotAllOk,
-    })
+    }
 }
 
 /// What the sweep in `folder` is to compute: what was launched last, or all that its lock lists.
