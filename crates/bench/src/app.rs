@@ -22,6 +22,7 @@ pub fn run(own: &'static [Kind]) -> ExitCode {
         Verb::Sweep(arguments) => cmd::sweep::run(common, arguments, &registry),
         Verb::Merge(arguments) => cmd::merge::run(common, arguments, &registry),
         Verb::Plan(arguments) => cmd::plan::run(common, arguments, &registry),
+        Verb::Launch(arguments) => cmd::launch::run(common, arguments, &registry),
         Verb::Models(arguments) => cmd::models::run(arguments, &registry),
         Verb::Datasets => cmd::datasets::run(common),
         Verb::Status(arguments) => cmd::status::run(arguments, &registry),

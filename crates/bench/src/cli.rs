@@ -38,6 +38,8 @@ pub enum Verb {
     Sweep(SweepArgs),
     /// Print an experiment's trials without running them
     Plan(PlanArgs),
+    /// Hand an experiment's missing trials to a cluster's queue, in shards, and a merge behind them
+    Launch(LaunchArgs),
     /// List model kinds with their parameters and defaults
     Models(ModelsArgs),
     /// List datasets with shapes, class counts and hashes
@@ -161,6 +163,93 @@ pub struct PlanArgs {
     /// One row for each of N parts instead: its splits, trials and expected seconds of one core (rough)
     #[arg(long, value_name = "N", conflicts_with = "shard", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub shards: Option<u32>,
+}
+
+/// Who runs the jobs of a launch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Cluster {
+    /// Slurm: an array of jobs, each a shard
+    Slurm,
+    /// HyperQueue: an array of tasks, each a shard
+    Hq,
+}
+
+/// `bench launch`.
+#[derive(Debug, Args)]
+pub struct LaunchArgs {
+    /// Who runs the jobs: slurm or hq
+    #[arg(value_name = "CLUSTER")]
+    pub cluster: Option<String>,
+    /// Which trials.
+    #[command(flatten)]
+    pub selection: Selection,
+    /// Who runs the jobs, whatever CLUSTER says, which may then be left out
+    #[arg(long, value_enum, value_name = "CLUSTER")]
+    pub on: Option<Cluster>,
+    /// Into how many parts the trials go, each a job; at most as many as there are splits
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub shards: u32,
+    /// The results folder, which all machines see [default: results/<name>]
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Where nets are trained: cpu, cuda:N, metal
+    #[arg(long, default_value = "cpu")]
+    pub device: nn::Device,
+    /// What trains them [default: native on the processor, candle elsewhere]
+    #[arg(long, value_enum)]
+    pub engine: Option<Engine>,
+    /// Run trials in processes of their own [the default]
+    #[arg(long, overrides_with = "no_isolate")]
+    pub isolate: bool,
+    /// Run trials in the job's own process: an abort or exhausted memory then takes the job with it
+    #[arg(long)]
+    pub no_isolate: bool,
+    /// End a trial after so many seconds and count it as `timeout`
+    #[arg(long, value_name = "SECONDS", value_parser = positive_seconds)]
+    pub time_limit: Option<f64>,
+    /// Address space of a trial's process
+    #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u64).range(MIN_MEMORY_MIB..1 << 40))]
+    pub memory_limit: Option<u64>,
+    /// Run trials again that a time limit ended or whose process died
+    #[arg(long)]
+    pub retry: bool,
+    /// Slurm's partition [default: the cluster's]
+    #[arg(long, value_name = "NAME")]
+    pub partition: Option<String>,
+    /// Time of a job, as Slurm writes it (`4:00:00`): a shard that needs more checkpoints and goes on in another slot.
+    /// For hq, the time that a worker must have left (`4h`)
+    #[arg(long, value_name = "TIME")]
+    pub time: Option<String>,
+    /// Cores of a job, and trials at a time
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1024))]
+    pub cpus: u32,
+    /// GPUs of a job, as the cluster writes them (`1`, `a100:1`)
+    #[arg(long, value_name = "GPUS")]
+    pub gpus: Option<String>,
+    /// Who pays, where Slurm keeps accounts
+    #[arg(long, value_name = "NAME")]
+    pub account: Option<String>,
+    /// At most so many jobs at a time
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub max_parallel: Option<u32>,
+    /// Another #SBATCH line, such as `--mem=4G` or `--qos=low`; may be given again
+    #[arg(long, value_name = "LINE", allow_hyphen_values = true)]
+    pub sbatch: Vec<String>,
+    /// Slots of a shard that may be killed, or see no trial ended, before it is given up
+    #[arg(long, value_name = "K", default_value_t = 5)]
+    pub requeues: u32,
+    /// Seconds before the end of a job's time at which it checkpoints
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..=65535))]
+    pub warning: u32,
+    /// Seconds in which Slurm must still know what it has accepted; what it has lost is handed in again
+    #[arg(long, value_name = "SECONDS", default_value_t = 6, value_parser = clap::value_parser!(u32).range(0..=3600))]
+    pub watch: u32,
+    /// What runs bench on the machines, such as `apptainer exec bench.sif bench` [default: a copy of this program]
+    #[arg(long, value_name = "COMMAND")]
+    pub program: Option<String>,
+    /// Print the scripts and what would be handed in; write and hand in nothing
+    #[arg(long)]
+    pub dry_run: bool,
 }
 
 /// `bench merge`.

@@ -230,8 +230,8 @@ fn vector_features() -> Vec<&'static str> {
     if cfg!(target_feature = "neon") { vec!["neon"] } else { Vec::new() }
 }
 
-/// Seconds since 1970 as `2017-06-04T12:00:00Z`.
-fn utc(seconds: u64) -> String {
+/// Seconds since 1970 (UTC), as `2017-06-04T12:00:00Z`.
+pub fn utc(seconds: u64) -> String {
     let (days, rest) = (seconds / 86_400, seconds % 86_400);
     let (year, month, day) = civil(days as i64);
     format!(

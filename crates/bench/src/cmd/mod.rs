@@ -4,6 +4,7 @@ mod added;
 pub mod compare;
 pub mod datasets;
 pub mod figures;
+pub mod launch;
 pub mod merge;
 pub mod models;
 pub mod plan;

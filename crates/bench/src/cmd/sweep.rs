@@ -74,12 +74,21 @@ impl Prepared {
         arguments: &SweepArgs,
         registry: &Registry,
     ) -> Result<Prepared> {
+        device::check(device::chosen(arguments.device, arguments.engine)?)?;
+        Prepared::elsewhere(common, arguments, registry)
+    }
+
+    /// As [`Prepared::new`], for machines that may have a device which this one lacks.
+    pub(super) fn elsewhere(
+        common: &Common,
+        arguments: &SweepArgs,
+        registry: &Registry,
+    ) -> Result<Prepared> {
         let mut experiment = experiment(&arguments.selection, registry)?;
         let limits = &mut experiment.limits;
         limits.seconds = arguments.time_limit.or(limits.seconds);
         limits.memory_mib = arguments.memory_limit.or(limits.memory_mib);
         let device = device::chosen(arguments.device, arguments.engine)?;
-        device::check(device)?;
         let folder = workspace::results_folder(arguments.out.as_deref(), &experiment.name);
         let data = data_folder_for(&experiment.dataset, common.data.as_deref())?;
         let dataset = Dataset::load(&experiment.dataset, &data)?;

@@ -361,7 +361,10 @@ pub(crate) fn journal_files(folder: &Path) -> Result<Vec<PathBuf>> {
 }
 
 /// The lock of what `folder` holds and `lock` asks for.
-fn join_lock(folder: &Path, lock: &Lock) -> Result<Lock> {
+///
+/// # Errors
+/// [`Error::Input`] if it holds results of other settings.
+pub(crate) fn join_lock(folder: &Path, lock: &Lock) -> Result<Lock> {
     let Some(there) = Lock::read(folder)? else { return Ok(lock.clone()) };
     there.join(lock).map_err(|difference| {
         Error::input(format!(
@@ -382,7 +385,10 @@ fn write_lock(folder: &Path, lock: &Lock) -> Result<()> {
 
 /// The lock of `folder`, which covers `lock` from now on. Where it does already there is nothing to write and nothing
 /// to wait for; where there is none, all who come write the same.
-fn settle_lock(folder: &Path, lock: &Lock) -> Result<Lock> {
+///
+/// # Errors
+/// [`Error::Input`] if the folder holds results of other settings; [`Error::Io`].
+pub(crate) fn settle_lock(folder: &Path, lock: &Lock) -> Result<Lock> {
     match Lock::read(folder)? {
         Some(there) if there.covers(lock) => return Ok(there),
         Some(_) => {}

@@ -1,0 +1,92 @@
+
+: "${SLURM_ARRAY_TASK_ID:?this script is a task of a Slurm array}"
+# The numbers of an array have a limit; the argument is what this one's start at.
+shard=$((${1:-0} + SLURM_ARRAY_TASK_ID))
+# Not $SLURM_JOB_ID: in an array's last task that is the array's own number, and would requeue every task of it.
+task=${SLURM_ARRAY_JOB_ID}_${SLURM_ARRAY_TASK_ID}
+export BENCH_ATTEMPT=slurm-$task-r${SLURM_RESTART_COUNT:-0}
+failures=$RESULTS/launch/failures/$task
+
+say() { echo "$(date -u +%FT%TZ) shard $shard, $BENCH_ATTEMPT on ${SLURMD_NODENAME:-$HOSTNAME}: $*"; }
+
+# True if this attempt has written a trial: its file has more than the first line.
+progress() { [ "$(cat -- "$RESULTS"/journal/shard-*."$BENCH_ATTEMPT".*.log 2>/dev/null | head -n 2 | wc -l)" -gt 1 ]; }
+
+# Tells the next attempt, and `bench status`, that this one was killed.
+mark_died() {
+  for started in "$RESULTS"/journal/shard-*."$BENCH_ATTEMPT".*.started; do
+    if [ -e "$started" ]; then : > "${started%.started}.died"; fi
+  done
+}
+
+# Counts a slot that ended badly; true while there may be another. Only this task writes the file.
+may_fail() {
+  mkdir -p "$RESULTS/launch/failures"
+  echo "$BENCH_ATTEMPT $1" >> "$failures"
+  [ "$(wc -l < "$failures")" -le "$REQUEUES" ]
+}
+
+# Asks for another slot. Slurm does so by itself only if the machine is lost.
+requeue() {
+  for pause in 1 2 4 8 15 30 60; do
+    if timeout 60 scontrol requeue "$task"; then
+      say "asked for another slot"
+      sleep "$PARTING" # Slurm ends this one
+      return
+    fi
+    sleep "$pause"
+  done
+  say "Slurm did not take the task back: \`bench launch\` again runs what is missing"
+}
+
+cd "$HERE" || { say "no folder $HERE on this machine"; exit 2; }
+retry=()
+# Once: what fails in every slot would take all of each.
+if [ "${SLURM_RESTART_COUNT:-0}" = 0 ]; then retry=("${RETRY[@]}"); fi
+
+# USR1 comes before the time limit ends; TERM from scancel or whoever else wants the machine: then nobody wants this back.
+child='' why='' signalled=''
+forward() { signalled=1; if [ -n "$child" ]; then kill -TERM "$child" 2>/dev/null; fi; }
+trap 'why=limit; forward' USR1
+trap 'why=cancel; forward' TERM
+say "begins"
+"${PROGRAM[@]}" "${SWEEP[@]}" "${retry[@]}" --jobs "${SLURM_CPUS_PER_TASK:-1}" --shard "$shard/$SHARDS" &
+child=$!
+if [ -n "$signalled" ]; then forward; fi
+
+# A trapped signal ends `wait` early, with a code of its own.
+code=127
+while :; do
+  signalled=''
+  wait "$child"
+  new=$?
+  if [ "$new" != 127 ]; then code=$new; fi
+  if [ -z "$signalled" ]; then break; fi
+done
+
+# Asked to stop: 130 by bench itself, 143 before it listens.
+killed=''
+if [ "$code" -ge 128 ] && [ "$code" != 130 ] && [ "$code" != 143 ]; then
+  killed=1
+  mark_died
+  sleep "$GRACE" # what killed it may be on its way to this script, too
+fi
+say "bench ended with $code${why:+, after the signal to stop ($why)}"
+
+if [ "$code" -le 1 ]; then
+  if [ "$code" = 1 ]; then say "through; some trials are not ok"; fi
+  exit 0
+elif [ "$why" = limit ]; then
+  if progress || may_fail "no trial within the time limit"; then
+    requeue
+  else
+    say "no trial within the time limit, again: not requeued"
+  fi
+elif [ -z "$why" ] && [ -n "$killed" ]; then
+  if may_fail "killed, $code"; then
+    requeue
+  else
+    say "killed more than $REQUEUES times: not requeued"
+  fi
+fi
+exit "$code"
