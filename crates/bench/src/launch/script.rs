@@ -96,7 +96,7 @@ impl Work {
         if let Some(gpus) = &options.gpus {
             lines.push(format!("--gpus={}", sbatch(gpus)?));
         }
-        Ok(self.script("One shard of a sweep, a task of a Slurm array.", &lines, SLURM_BODY)?)
+        self.script("One shard of a sweep, a task of a Slurm array.", &lines, SLURM_BODY)
     }
 
     /// The script that joins the shards under Slurm.
