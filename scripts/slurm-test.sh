@@ -82,7 +82,7 @@ until_true() {
   done
 }
 
-# What the queue and the journal say. A task is ARRAY_INDEX, an attempt slurm-ARRAY_INDEX-rRESTARTS.
+# What the queue and the journal say. A task is ARRAY_INDEX, an attempt slurm-ARRAY_INDEX-rRESTARTS, or a pattern of such.
 state() { squeue --noheader --array --jobs="$1" --format=%T 2> /dev/null | head -n 1; }
 is_running() { [ "$(state "$1")" = RUNNING ]; }
 is_queued() { [ -n "$(state "$1")" ]; }
@@ -99,7 +99,8 @@ parent_of() { awk '{print $4}' "/proc/$1/stat"; }
 children_of() { for stat in /proc/[0-9]*/stat; do awk -v parent="$1" '$4 == parent {print $1}' "$stat" 2> /dev/null || true; done; }
 is_gone() { [ ! -e "/proc/$1" ] || grep -q '^State:.Z' "/proc/$1/status"; }
 is_stopped() { grep -q '^State:.T' "/proc/$1/status"; }
-ids() { awk '{print $2}' "$(file_of "$1" "$2" log)" | sed 1d | sort; }
+ids() { find "$1/journal" -name "shard-*.$2.*.log" -exec awk 'FNR > 1 {print $2}' {} + | sort; }
+later() { echo "slurm-$1-r[1-9]*"; } # any attempt but the first
 array_in() { sed -n 's/^array \([0-9]*\): shards .*/\1/p' "$1" | tail -n 1; }
 merge_in() { sed -n 's/^merge \([0-9]*\):.*/\1/p' "$1" | tail -n 1; }
 controller() { /usr/sbin/slurmctld -f "$SLURM_CONF"; }
@@ -210,9 +211,9 @@ truncate --size=-7 "$log"
 [ "$(tail -c 1 "$log" | wc -l)" = 0 ] || fail "the record is not torn"
 torn=$(records "$out" "$dead")
 until_true 10 "its death is on record" test -n "$(file_of "$out" "$dead" died)"
-until_true 30 "it comes back" has_begun "$out" "slurm-${array}_7-r1"
+until_true 30 "it comes back" has_begun "$out" "$(later "${array}_7")"
 for shard in 0 1 2 3 4 5 6; do
-  ! has_begun "$out" "slurm-${array}_$shard-r1" || fail "shard $shard was requeued with the last task"
+  ! has_begun "$out" "$(later "${array}_$shard")" || fail "shard $shard was requeued with the last task"
   [ "$(scontrol show job "${array}_$shard" | sed -n 's/.* Restarts=\([0-9]*\) .*/\1/p')" = 0 ] || fail "shard $shard has restarted"
 done
 
@@ -260,13 +261,13 @@ scancel "${array}_$cancelled"
 until_true 10 "it says so" grep -q "shard $cancelled, .*signal to stop (cancel)" "$out/launch/log/${array}_$cancelled.log"
 
 step "killed and requeued tasks come back, and those of the lost node elsewhere"
-until_true 30 "shard $killed is back" has_begun "$out" "slurm-${array}_$killed-r1"
+until_true 30 "shard $killed is back" has_begun "$out" "$(later "${array}_$killed")"
 grep -q "asked for another slot" "$out/launch/log/${array}_$killed.log" || fail "shard $killed did not ask for its slot"
 [ "$(wc -l < "$out/launch/failures/${array}_$killed")" = 1 ] || fail "the death of shard $killed is not counted"
-until_true 30 "shard $requeued is back" has_begun "$out" "slurm-${array}_$requeued-r1"
+until_true 30 "shard $requeued is back" has_begun "$out" "$(later "${array}_$requeued")"
 [ -z "$(file_of "$out" "slurm-${array}_$requeued-r0" died)" ] || fail "a requeue by hand counts as a death"
 for shard in "${there[@]}"; do
-  until_true 45 "shard $shard is on the other node" has_begun "$out" "slurm-${array}_$shard-r1"
+  until_true 45 "shard $shard is on the other node" has_begun "$out" "$(later "${array}_$shard")"
   [ "$(node_of "${array}_$shard")" = n1 ] || fail "shard $shard is not on n1"
 done
 grep -q "Nodes n2 not responding" "$root/log/slurmctld.log" || fail "the node was not lost"
@@ -283,16 +284,16 @@ done
 
 step "the cancelled task stays so, and the merge names what is missing"
 until_true 90 "the merge of the first study is over" is_over "$merge"
-! is_queued "${array}_$cancelled" && ! has_begun "$out" "slurm-${array}_$cancelled-r1" || fail "the cancelled task came back"
+! is_queued "${array}_$cancelled" && ! has_begun "$out" "$(later "${array}_$cancelled")" || fail "the cancelled task came back"
 ended_with "$merge" 3 || fail "the merge did not end with 3: $(scontrol show job "$merge" | grep ExitCode)"
 grep -q "of 480 trials are missing" "$out/launch/log/merge-$merge.log" || fail "the merge does not say what is missing"
 grep -q "  slow, n = " "$out/launch/log/merge-$merge.log" || fail "the merge does not name what is missing"
 doubles=0
 for shard in "${there[@]}"; do
-  doubles=$((doubles + $(comm -12 <(ids "$out" "slurm-${array}_$shard-r0") <(ids "$out" "slurm-${array}_$shard-r1") | wc -l)))
+  doubles=$((doubles + $(comm -12 <(ids "$out" "slurm-${array}_$shard-r0") <(ids "$out" "$(later "${array}_$shard")") | wc -l)))
 done
 [ "$doubles" -ge 1 ] || fail "no trial was written twice: the zombies did no harm to withstand"
-again=$(comm -12 "$work/kept" <(ids "$out" "slurm-${array}_$killed-r1") | wc -l)
+again=$(comm -12 "$work/kept" <(ids "$out" "$(later "${array}_$killed")") | wc -l)
 [ "$again" = 0 ] || fail "shard $killed ran $again trials again that were done before it was killed"
 [ "$(records "$out" "slurm-${array}_7-r0")" = "$torn" ] || fail "the torn file was written to"
 
@@ -317,7 +318,7 @@ ended_with "$poison_merge" 1 || fail "the poisoned study is not complete with fa
 step "a task at its time limit checkpoints and goes on in another slot"
 until_true 90 "the study in slots is through" queue_is_empty
 grep -q "signal to stop (limit)" "$work/slots/launch/log/${slots}_0.log" || fail "no time limit was met"
-has_begun "$work/slots" "slurm-${slots}_0-r1" || fail "no second slot"
+has_begun "$work/slots" "$(later "${slots}_0")" || fail "no second slot"
 ! scontrol show job "${slots}_0" | grep -q TIMEOUT || fail "the task was ended at its limit"
 [ -z "$(find "$work/slots/launch" -name failures)" ] || fail "a slot with progress counts as a failure"
 

@@ -12,7 +12,7 @@ pub const ATTEMPT_VARIABLE: &str = "BENCH_ATTEMPT";
 
 /// Attempts that begin so are of a job script that leaves a `.died` behind when it sees the process die: one without
 /// it, and without an end of its own, was lost with its machine.
-const WATCHED: &str = "slurm-";
+const WATCHED: [&str; 2] = ["slurm-", "hq-"];
 
 /// Longest attempt and host in a name.
 const LONGEST: usize = 80;
@@ -57,7 +57,7 @@ impl AttemptName {
 
     /// True if whoever started it leaves word when it sees the process die.
     pub fn is_watched(&self) -> bool {
-        self.attempt.starts_with(WATCHED)
+        WATCHED.iter().any(|start| self.attempt.starts_with(start))
     }
 }
 
