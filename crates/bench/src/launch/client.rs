@@ -14,17 +14,17 @@ const LOOK_EVERY: Duration = Duration::from_millis(10);
 
 /// What a client said.
 #[derive(Clone, Debug)]
-pub struct Answer {
+pub(super) struct Answer {
     /// True if it ended with 0.
-    pub ok: bool,
+    pub(super) ok: bool,
     /// Its standard output.
-    pub out: String,
+    pub(super) out: String,
     /// Its standard error, or why there is none.
-    pub error: String,
+    pub(super) error: String,
 }
 
 /// True if `program` is on the path.
-pub fn is_there(program: &str) -> bool {
+pub(super) fn is_there(program: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path).any(|folder| {
         let name = format!("{program}{}", std::env::consts::EXE_SUFFIX);
@@ -36,7 +36,7 @@ pub fn is_there(program: &str) -> bool {
 ///
 /// # Errors
 /// [`Error::Input`] if it can't be started.
-pub fn ask(program: &str, arguments: &[String]) -> Result<Answer> {
+pub(super) fn ask(program: &str, arguments: &[String]) -> Result<Answer> {
     let refused = |what: &dyn std::fmt::Display| Error::input(format!("{program}: {what}"));
     let files = tempfile::tempfile().and_then(|out| Ok((out, tempfile::tempfile()?)));
     let (mut out, mut error) = files.map_err(|error| refused(&error))?;

@@ -68,7 +68,7 @@ fn this_program() -> Result<PathBuf> {
 ///
 /// # Errors
 /// [`Error::Io`].
-pub fn freeze(
+pub(super) fn freeze(
     folder: &Path,
     written: &[(PathBuf, String)],
     copy: Option<&Path>,

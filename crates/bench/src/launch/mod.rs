@@ -3,14 +3,17 @@
 //! Everything that a launch keeps is in the folder `launch/` of the results: the manifest `launch.toml`, the frozen
 //! settings, the scripts that the jobs run, a copy of the program and their logs.
 
-pub mod client;
+mod client;
 mod folder;
 pub mod hq;
 mod manifest;
+mod order;
 pub mod quote;
-pub mod ranges;
+mod ranges;
 pub mod script;
 pub mod slurm;
 
-pub use folder::{absolute, freeze, job_name, program_copy};
+use folder::freeze;
+pub use folder::{absolute, job_name, program_copy};
 pub use manifest::{FOLDER, Manifest, Submitted};
+pub use order::Order;

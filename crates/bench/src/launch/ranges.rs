@@ -1,7 +1,7 @@
 //! Numbers as queues write them: `0-3,5`.
 
 /// Ascending `numbers` as ranges.
-pub fn ranges(numbers: &[u32]) -> String {
+pub(super) fn ranges(numbers: &[u32]) -> String {
     let mut parts: Vec<(u32, u32)> = Vec::new();
     for &number in numbers {
         match parts.last_mut() {
@@ -20,7 +20,7 @@ pub fn ranges(numbers: &[u32]) -> String {
 }
 
 /// The numbers of such a list; `None` if it is none.
-pub fn numbers(text: &str) -> Option<Vec<u32>> {
+pub(super) fn numbers(text: &str) -> Option<Vec<u32>> {
     let mut all = Vec::new();
     for part in text.split(',').filter(|part| !part.is_empty()) {
         let (first, last) = part.split_once('-').unwrap_or((part, part));

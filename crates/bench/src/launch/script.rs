@@ -1,6 +1,7 @@
 //! The scripts that the jobs of a launch run: a heading of options and settings, and a body that is the same for all.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::FOLDER;
 use super::quote::{one_line, path, sbatch, split, words};
@@ -52,6 +53,10 @@ pub struct SlurmOptions {
     pub lines: Vec<String>,
     /// Seconds before the time limit at which a task checkpoints.
     pub warning: u32,
+    /// So many tasks at a time.
+    pub max_parallel: Option<u32>,
+    /// How long Slurm must still know what it has accepted.
+    pub watch: Duration,
 }
 
 impl Work {
@@ -142,8 +147,8 @@ impl Work {
     }
 }
 
-const SLURM_BODY: &str = include_str!("slurm_job.sh");
-const HQ_BODY: &str = include_str!("hq_job.sh");
+const SLURM_BODY: &str = include_str!("slurm/job.sh");
+const HQ_BODY: &str = include_str!("hq/job.sh");
 
 impl SlurmOptions {
     fn common(&self, name: &str, log: &Path, cpus: u32) -> Result<Vec<String>> {

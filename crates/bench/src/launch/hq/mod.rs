@@ -1,14 +1,17 @@
-//! Talking to HyperQueue: what is in its queue, and handing a task array in.
+//! Shards as a task array of HyperQueue's.
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 
 use serde_json::Value;
 
 use super::client::{Answer, ask, is_there};
+use super::order::{Order, command, say, shown};
 use super::quote;
 use super::ranges::{numbers, ranges};
 use super::script::Work;
 use crate::error::{Error, Result};
+use crate::output;
 
 /// What HyperQueue is asked for.
 #[derive(Clone, Debug, Default)]
@@ -19,11 +22,71 @@ pub struct HqOptions {
     pub gpus: Option<String>,
 }
 
+/// A launch on HyperQueue.
+#[derive(Debug)]
+pub struct OnHq<'a> {
+    /// What is handed in.
+    pub order: &'a Order,
+    /// How.
+    pub options: HqOptions,
+}
+
+impl OnHq<'_> {
+    fn scripts(&self) -> Result<Vec<(PathBuf, String)>> {
+        Ok(vec![(self.order.work.job_script(), self.order.work.hq_job()?)])
+    }
+
+    /// Prints script and commands; asks nobody.
+    ///
+    /// # Errors
+    /// If a value can't stand in a script, or the journal can't be read.
+    pub fn print(&self) -> Result<()> {
+        let arguments = submit_arguments(&self.order.work, &self.options, &self.order.due()?)?;
+        let mut text = shown(&self.scripts()?);
+        text.push_str(&format!("# handed in by\n{}\n", command("hq", &arguments)?));
+        text.push_str(&format!("# and when all have ended\n{}\n", self.merge_command()?));
+        output::print(&text);
+        Ok(())
+    }
+
+    fn merge_command(&self) -> Result<String> {
+        quote::words(
+            self.order.work.program.iter().chain(&self.order.work.merge).map(String::as_str),
+        )
+    }
+
+    /// Hands in what is missing and not in the queue.
+    ///
+    /// # Errors
+    /// If a file can't be written, or HyperQueue refuses.
+    pub fn run(&self) -> Result<()> {
+        check()?;
+        let scripts = self.scripts()?;
+        let queued = queued(&self.order.work)?;
+        if !queued.is_empty() {
+            self.order.refuse_others("hq", "hq job cancel")?;
+        }
+        let mut manifest = self.order.write("hq", scripts, queued.is_empty())?;
+        let due = self.order.due()?;
+        self.order.say_left_out(&due, &queued);
+        let new: Vec<u32> = due.iter().copied().filter(|shard| !queued.contains(shard)).collect();
+        if !new.is_empty() {
+            let id = submit(&submit_arguments(&self.order.work, &self.options, &new)?)?;
+            self.order.note(&mut manifest, &id, ranges(&new))?;
+            say(&format!("job {id}: shards {}", ranges(&new)));
+            say(&format!("when it has ended (`hq job wait {id}`): {}", self.merge_command()?));
+        } else if queued.is_empty() {
+            say(&format!("all shards are through: {}", self.merge_command()?));
+        }
+        Ok(())
+    }
+}
+
 /// Makes sure that HyperQueue is here.
 ///
 /// # Errors
 /// [`Error::Input`] with what to do instead.
-pub fn check() -> Result<()> {
+fn check() -> Result<()> {
     if is_there("hq") {
         return Ok(());
     }
@@ -37,7 +100,7 @@ pub fn check() -> Result<()> {
 ///
 /// # Errors
 /// If a path is no text.
-pub fn submit_arguments(work: &Work, options: &HqOptions, shards: &[u32]) -> Result<Vec<String>> {
+fn submit_arguments(work: &Work, options: &HqOptions, shards: &[u32]) -> Result<Vec<String>> {
     let log = work.log_folder().join("hq-%{JOB_ID}_%{TASK_ID}-%{INSTANCE_ID}.log");
     let log = quote::path(&log)?;
     let mut arguments = vec![
@@ -67,7 +130,7 @@ pub fn submit_arguments(work: &Work, options: &HqOptions, shards: &[u32]) -> Res
 ///
 /// # Errors
 /// [`Error::Input`] if there is no server, with what `hq` said.
-pub fn queued(work: &Work) -> Result<BTreeSet<u32>> {
+fn queued(work: &Work) -> Result<BTreeSet<u32>> {
     let listed = ["--output-mode=json", "job", "list", "--filter=waiting,running"];
     let listed = well(ask("hq", &listed.map(str::to_owned))?)?;
     let mut shards = BTreeSet::new();
@@ -93,7 +156,7 @@ fn jobs_called(name: &str, json: &str) -> Result<Vec<String>> {
 ///
 /// # Errors
 /// [`Error::Input`] with what `hq` said if it refuses.
-pub fn submit(arguments: &[String]) -> Result<String> {
+fn submit(arguments: &[String]) -> Result<String> {
     Ok(well(ask("hq", arguments)?)?.out)
 }
 

@@ -6,11 +6,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-use super::client::{Answer, ask, is_there};
-use super::quote;
-use super::ranges::ranges;
-use super::script::Work;
 use crate::error::{Error, Result};
+use crate::launch::client::{Answer, ask, is_there};
+use crate::launch::quote;
+use crate::launch::ranges::ranges;
+use crate::launch::script::Work;
 
 /// A controller that does not answer for so long is given up.
 const PATIENCE: Duration = Duration::from_secs(90);
@@ -19,60 +19,55 @@ const PATIENCE: Duration = Duration::from_secs(90);
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// The largest array where Slurm's settings say nothing.
-pub const USUAL_ARRAY: u32 = 1001;
+pub(super) const USUAL_ARRAY: u32 = 1001;
 
 /// What Slurm holds of a launch.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Queue {
+pub(super) struct Queue {
     /// Tasks, each a shard.
-    pub tasks: Vec<Task>,
+    pub(super) tasks: Vec<Task>,
     /// Jobs that merge: number, and whether it waits still.
-    pub merges: Vec<(String, bool)>,
+    pub(super) merges: Vec<(String, bool)>,
 }
 
 /// A task in the queue.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Task {
+pub(super) struct Task {
     /// Its array's number.
-    pub array: String,
+    pub(super) array: String,
     /// Its number there.
-    pub index: u32,
+    pub(super) index: u32,
     /// Its shard.
-    pub shard: u32,
+    pub(super) shard: u32,
     /// `PENDING`, `RUNNING` and so on.
-    pub state: String,
+    pub(super) state: String,
     /// Why it waits.
-    pub reason: String,
+    pub(super) reason: String,
 }
 
 impl Queue {
     /// The shards in it.
-    pub fn shards(&self) -> BTreeSet<u32> {
+    pub(super) fn shards(&self) -> BTreeSet<u32> {
         self.tasks.iter().map(|task| task.shard).collect()
     }
 
     /// The arrays in it.
-    pub fn arrays(&self) -> BTreeSet<String> {
+    pub(super) fn arrays(&self) -> BTreeSet<String> {
         self.tasks.iter().map(|task| task.array.clone()).collect()
-    }
-
-    /// True if it holds the job `id`.
-    pub fn has(&self, id: &str) -> bool {
-        self.tasks.iter().any(|task| task.array == id) || self.merges.iter().any(|(m, _)| m == id)
     }
 }
 
 /// Shards that fit into one array.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Chunk {
+pub(super) struct Chunk {
     /// The shard of the array's number 0.
-    pub offset: u32,
+    pub(super) offset: u32,
     /// Shards, ascending.
-    pub shards: Vec<u32>,
+    pub(super) shards: Vec<u32>,
 }
 
 /// Parts `shards` so that no array has a number of `limit` or more.
-pub fn chunks(shards: &[u32], limit: u32) -> Vec<Chunk> {
+pub(super) fn chunks(shards: &[u32], limit: u32) -> Vec<Chunk> {
     let mut by_offset: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
     for &shard in shards {
         by_offset.entry(shard - shard % limit.max(1)).or_default().push(shard);
@@ -84,7 +79,7 @@ pub fn chunks(shards: &[u32], limit: u32) -> Vec<Chunk> {
 ///
 /// # Errors
 /// If a path is no text.
-pub fn array_arguments(
+pub(super) fn array_arguments(
     work: &Work,
     chunks: &[Chunk],
     most: Option<u32>,
@@ -116,7 +111,7 @@ fn array_name(work: &Work, offset: u32) -> String {
 ///
 /// # Errors
 /// If a path is no text.
-pub fn merge_arguments(work: &Work, arrays: &BTreeSet<String>) -> Result<Vec<String>> {
+pub(super) fn merge_arguments(work: &Work, arrays: &BTreeSet<String>) -> Result<Vec<String>> {
     let mut arguments = vec!["--parsable".to_owned()];
     if !arrays.is_empty() {
         let ids: Vec<&str> = arrays.iter().map(String::as_str).collect();
@@ -128,7 +123,7 @@ pub fn merge_arguments(work: &Work, arrays: &BTreeSet<String>) -> Result<Vec<Str
 
 /// What became of a job that was handed in.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum HandedIn {
+pub(super) enum HandedIn {
     /// It has this number.
     As(String),
     /// The controller did not answer; it may have the job or not.
@@ -139,7 +134,7 @@ pub enum HandedIn {
 ///
 /// # Errors
 /// [`Error::Input`] with what to do instead.
-pub fn check() -> Result<()> {
+pub(super) fn check() -> Result<()> {
     match ["sbatch", "squeue", "scontrol", "scancel"].into_iter().find(|name| !is_there(name)) {
         None => Ok(()),
         Some(missing) => Err(Error::input(format!(
@@ -153,7 +148,7 @@ pub fn check() -> Result<()> {
 ///
 /// # Errors
 /// [`Error::Input`] if Slurm does not answer, with what it said.
-pub fn queue(work: &Work) -> Result<Queue> {
+pub(super) fn queue(work: &Work) -> Result<Queue> {
     let arguments = ["--noheader", "--array", "--me", "--format=%F|%K|%T|%j|%r"];
     let answer = patiently("squeue", &arguments.map(str::to_owned))?;
     Ok(parse_queue(work, &answer.out))
@@ -192,7 +187,7 @@ fn offset(work: &Work, name: &str) -> Option<u32> {
 ///
 /// # Errors
 /// [`Error::Input`] if Slurm does not answer, or takes no arrays.
-pub fn array_limit() -> Result<u32> {
+pub(super) fn array_limit() -> Result<u32> {
     let answer = patiently("scontrol", &["show", "config"].map(str::to_owned))?;
     let value = answer.out.lines().find_map(|line| {
         let (key, value) = line.split_once('=')?;
@@ -209,7 +204,7 @@ pub fn array_limit() -> Result<u32> {
 ///
 /// # Errors
 /// [`Error::Input`] with Slurm's reason if it refuses.
-pub fn submit(arguments: &[String]) -> Result<HandedIn> {
+pub(super) fn submit(arguments: &[String]) -> Result<HandedIn> {
     let answer = ask("sbatch", arguments)?;
     if answer.ok {
         let id = answer.out.lines().last().unwrap_or_default();
@@ -229,7 +224,7 @@ pub fn submit(arguments: &[String]) -> Result<HandedIn> {
 ///
 /// # Errors
 /// [`Error::Input`] if Slurm does not answer.
-pub fn cancel(id: &str) -> Result<()> {
+pub(super) fn cancel(id: &str) -> Result<()> {
     // One that has ended meanwhile is no error.
     ask("scancel", &[id.to_owned()]).map(drop)
 }
@@ -239,14 +234,14 @@ pub fn cancel(id: &str) -> Result<()> {
 ///
 /// # Errors
 /// [`Error::Input`] if Slurm does not answer.
-pub fn lost(ids: &[String], time: Duration) -> Result<Vec<String>> {
+pub(super) fn lost(work: &Work, ids: &[String], time: Duration) -> Result<Vec<String>> {
     let until = Instant::now() + time;
     loop {
         let left = until.saturating_duration_since(Instant::now());
         std::thread::sleep(left.min(LOOK_EVERY));
         let mut lost = Vec::new();
         for id in ids {
-            if !knows(id)? {
+            if !knows(work, id)? {
                 lost.push(id.clone());
             }
         }
@@ -256,10 +251,15 @@ pub fn lost(ids: &[String], time: Duration) -> Result<Vec<String>> {
     }
 }
 
-fn knows(id: &str) -> Result<bool> {
+/// Its number alone says little: a controller that has lost a job gives its number to the next, of whoever.
+fn knows(work: &Work, id: &str) -> Result<bool> {
     let answer = heard("scontrol", &["show", "job", id].map(str::to_owned))?;
+    let is_ours = |word: &str| {
+        let name = word.strip_prefix("JobName=");
+        name.is_some_and(|name| name == work.merge_name() || offset(work, name).is_some())
+    };
     match answer.ok {
-        true => Ok(true),
+        true => Ok(answer.out.split_whitespace().any(is_ours)),
         false if answer.error.to_lowercase().contains("invalid job id") => Ok(false),
         false => Err(refused("scontrol", &answer)),
     }
@@ -361,7 +361,6 @@ mod tests {
         assert_eq!(queue.shards(), BTreeSet::from([0, 3, 12]));
         assert_eq!(queue.arrays(), BTreeSet::from(["7".to_owned(), "8".to_owned()]));
         assert_eq!(queue.merges, [("9".to_owned(), true)]);
-        assert!(queue.has("9") && queue.has("8") && !queue.has("10"));
     }
 
     #[test]

@@ -1,0 +1,110 @@
+//! A launch, ready to be handed in, and what it needs whoever runs the jobs.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::PathBuf;
+
+use super::ranges::ranges;
+use super::script::Work;
+use super::{Manifest, Submitted, freeze, quote};
+use crate::environment;
+use crate::error::{Error, Result};
+use crate::experiment::Experiment;
+use crate::output;
+use crate::shard::Shards;
+use crate::store::{self, Lock};
+
+/// A launch, ready to be handed in.
+#[derive(Debug)]
+pub struct Order {
+    /// What is asked.
+    pub experiment: Experiment,
+    /// The same, frozen.
+    pub lock: Lock,
+    /// The parts of it.
+    pub shards: Shards,
+    /// What the jobs run.
+    pub work: Work,
+    /// Where the copy of this program belongs, if that is what the jobs run.
+    pub copy: Option<PathBuf>,
+}
+
+impl Order {
+    /// The shards that miss trials, ascending.
+    pub(super) fn due(&self) -> Result<Vec<u32>> {
+        let survey = store::survey(&self.work.folder, &self.lock, &self.experiment, &self.shards)?;
+        let due = survey.shards.iter().zip(0..).filter(|(shard, _)| {
+            shard.done < shard.planned || (self.work.retry && shard.circumstances > 0)
+        });
+        Ok(due.map(|(_, index)| index).collect())
+    }
+
+    /// Refuses to change settings under jobs of an earlier launch that wait for them.
+    pub(super) fn refuse_others(&self, cluster: &str, cancel: &str) -> Result<()> {
+        let there = fs::read_to_string(self.work.lock_file()).ok();
+        let same = Manifest::read(&self.work.folder)?.is_some_and(|manifest| {
+            manifest.engine == cluster && manifest.shards == self.work.shards
+        });
+        if same && there == Some(self.lock.to_text()?) {
+            return Ok(());
+        }
+        Err(Error::input(format!(
+            "jobs of an earlier launch of {} are in the queue, of other settings or another number of shards: wait for \
+             them, or take them back ({cancel})",
+            self.work.folder.display()
+        )))
+    }
+
+    /// Writes all that the jobs read, and gives the manifest.
+    pub(super) fn write(
+        &self,
+        cluster: &str,
+        scripts: Vec<(PathBuf, String)>,
+        nobody_waits: bool,
+    ) -> Result<Manifest> {
+        store::settle_lock(&self.work.folder, &self.lock)?;
+        let mut files = scripts;
+        files.push((self.work.lock_file(), self.lock.to_text()?));
+        freeze(&self.work.folder, &files, self.copy.as_deref(), nobody_waits)?;
+        let Work { folder, shards, name, .. } = &self.work;
+        let earlier = Manifest::read(folder)?
+            .filter(|manifest| manifest.engine == cluster && manifest.shards == *shards);
+        let manifest = earlier.unwrap_or_else(|| Manifest::new(cluster, *shards, name));
+        manifest.write(folder)?;
+        Ok(manifest)
+    }
+
+    pub(super) fn note(&self, manifest: &mut Manifest, id: &str, shards: String) -> Result<()> {
+        let at = environment::utc(environment::now());
+        manifest.submitted.push(Submitted { id: id.to_owned(), shards, at });
+        manifest.write(&self.work.folder)
+    }
+
+    /// Says what was left out and why.
+    pub(super) fn say_left_out(&self, due: &[u32], queued: &BTreeSet<u32>) {
+        let through: Vec<u32> =
+            (0..self.work.shards).filter(|shard| due.binary_search(shard).is_err()).collect();
+        if !through.is_empty() {
+            say(&format!("left out: shards {}, which are through", ranges(&through)));
+        }
+        if !queued.is_empty() {
+            let queued: Vec<u32> = queued.iter().copied().collect();
+            say(&format!("left out: shards {}, which are in the queue already", ranges(&queued)));
+        }
+    }
+}
+
+/// Scripts as a dry run shows them.
+pub(super) fn shown(scripts: &[(PathBuf, String)]) -> String {
+    scripts.iter().map(|(path, text)| format!("# {}\n{text}\n", path.display())).collect()
+}
+
+/// A command as one would type it.
+pub(super) fn command(program: &str, arguments: &[String]) -> Result<String> {
+    Ok(format!("{program} {}", quote::words(arguments.iter().map(String::as_str))?))
+}
+
+/// Says a line of what was done.
+pub(super) fn say(line: &str) {
+    output::print(&format!("{line}\n"));
+}
