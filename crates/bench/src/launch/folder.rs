@@ -1,7 +1,7 @@
 //! What a launch writes into the results folder before anything is handed in.
 
 use std::fs;
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
@@ -91,9 +91,15 @@ pub(super) fn freeze(
 
 /// Copies beside its place and renames: a copy is whole, and one that runs is not written to.
 fn place_program(copy: &Path) -> Result<()> {
+    let own = this_program()?;
     let beside = copy.with_added_extension(format!("{}.tmp", std::process::id()));
-    let copied = fs::copy(this_program()?, &beside).and_then(|_| fs::rename(&beside, copy));
-    copied.map_err(|error| {
+    let place = || fs::copy(&own, &beside).and_then(|_| fs::rename(&beside, copy));
+    let again = |error: io::Error| match error.kind() {
+        // A merge has taken the file for one that a kill left behind.
+        ErrorKind::NotFound => place(),
+        _ => Err(error),
+    };
+    place().or_else(again).map_err(|error| {
         let _ = fs::remove_file(&beside);
         Error::io(copy, error)
     })

@@ -301,7 +301,7 @@ fn is_silence(answer: &Answer) -> bool {
 
 fn refused(program: &str, answer: &Answer) -> Error {
     let said = if answer.error.is_empty() { "it failed without a word" } else { &answer.error };
-    let lost = ["configuration source", "resolve_ctls", "slurm.conf"];
+    let lost = ["configuration source", "configuration file", "resolve_ctls", "slurm.conf"];
     let remedy = if lost.iter().any(|sign| said.contains(sign)) {
         "; Slurm's clients don't find their settings here: work on a login node, or set SLURM_CONF"
     } else if is_silence(answer) {
