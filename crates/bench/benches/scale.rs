@@ -36,8 +36,8 @@ const FOLDS: u32 = 5;
 /// Trials of one shard; it has as many splits as make them up.
 const OF_A_SHARD: u64 = 10_000;
 
-/// More trials are summed up, but not compared: that takes a gigabyte per million.
-const COMPARED_UP_TO: u64 = 1_000_000;
+/// More trials are summed up, but not compared, as `bench merge` has it.
+const COMPARED_UP_TO: u64 = 3_000_000;
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|a| a != "--bench").collect();

@@ -408,3 +408,38 @@ fn what_is_too_large_to_compare_on_the_way_is_told_with_what_makes_it() {
     made.remove(Path::new("report.html"));
     assert!(made == small, "the report makes what was left out");
 }
+
+#[test]
+fn merging_goes_with_a_sweep_that_is_still_writing() {
+    let folder = table_study();
+    let study = folder.path().join("study.toml");
+    let longer = read(&study).replace("repeats = 3", "repeats = 400");
+    fs::write(&study, longer).expect("written");
+    let command = |arguments: &[&str]| common::command(folder.path(), arguments);
+    let sweep = ["sweep", "study.toml", "--quiet", "--jobs", "1", "--shard", "0/1", "--out", "a"];
+    let mut sweep = command(&sweep).stderr(std::process::Stdio::null()).spawn().expect("it runs");
+    let lock = folder.path().join("a/experiment.lock.toml");
+    while !lock.is_file() && sweep.try_wait().expect("a child").is_none() {
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+    let mut codes = Vec::new();
+    let mut is_through = false;
+    while !is_through {
+        is_through = sweep.try_wait().expect("a child").is_some();
+        // Into its own folder and into another one, in turn.
+        let into = ["a", "b"][codes.len() % 2];
+        let merge = ["merge", "a", "--quiet", "--compare-up-to", "0", "--out", into];
+        let merged = command(&merge).output().expect("it runs");
+        assert!([0, 3].contains(&code(&merged)), "{}", stderr(&merged));
+        codes.push(code(&merged));
+    }
+    assert!(codes.contains(&3), "it never met the sweep at work: {codes:?}");
+    for into in ["a", "b"] {
+        let merge = ["merge", "a", "--quiet", "--out", into];
+        let merged = command(&merge).output().expect("it runs");
+        assert_eq!(code(&merged), 0, "{}", stderr(&merged));
+        assert_eq!(unfinished(&folder.path().join(into)), [] as [PathBuf; 0]);
+    }
+    let [a, b] = ["a", "b"].map(|into| files(&folder.path().join(into), false));
+    assert!(a == b, "the same, wherever it was merged in the meantime");
+}
