@@ -244,6 +244,9 @@ pub struct LaunchArgs {
     /// Seconds in which Slurm must still know what it has accepted; what it has lost is handed in again
     #[arg(long, value_name = "SECONDS", default_value_t = 6, value_parser = clap::value_parser!(u32).range(0..=3600))]
     pub watch: u32,
+    /// Seconds after which a merge that lacks trials looks again, since network file systems list files late; 0: never
+    #[arg(long, value_name = "SECONDS", default_value_t = 65, value_parser = clap::value_parser!(u32).range(0..=3600))]
+    pub settle: u32,
     /// What runs bench on the machines, such as `apptainer exec bench.sif bench` [default: a copy of this program]
     #[arg(long, value_name = "COMMAND")]
     pub program: Option<String>,

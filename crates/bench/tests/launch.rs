@@ -516,6 +516,24 @@ esac
     }
 
     #[test]
+    fn a_merge_that_lacks_trials_looks_once_more() {
+        let counts = "[ $1 = sweep ] || echo . >> \"$out/merges\"\n";
+        let merges = |cluster: &Cluster| {
+            let script = cluster.in_launch("merge.sh");
+            let ended = Command::new("bash").arg(script).output().expect("bash");
+            let counted = fs::read_to_string(cluster.study.path(OUT).join("merges"));
+            (code(&ended), counted.unwrap_or_default().lines().count())
+        };
+        let late = format!("{counts}[ $(wc -l < \"$out/merges\") = 1 ] && exit 3; exit 0");
+        assert_eq!(merges(&with_program(&late, &["--settle", "1"])), (0, 2));
+        let never = format!("{counts}exit 3");
+        assert_eq!(merges(&with_program(&never, &["--settle", "1"])), (3, 2));
+        assert_eq!(merges(&with_program(&never, &["--settle", "0"])), (3, 1));
+        let conflict = format!("{counts}exit 2");
+        assert_eq!(merges(&with_program(&conflict, &["--settle", "1"])), (2, 1));
+    }
+
+    #[test]
     fn a_death_by_signal_is_marked_and_requeued_so_often_and_no_more() {
         let cluster = with_program("kill -9 $$", &["--requeues", "2"]);
         for (restart, requeues) in [("0", 1), ("1", 2), ("2", 2)] {

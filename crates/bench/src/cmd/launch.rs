@@ -229,16 +229,16 @@ fn places(common: &Common, arguments: &LaunchArgs, experiment: &Experiment) -> R
 }
 
 fn slurm_options(arguments: &LaunchArgs) -> SlurmOptions {
-    let LaunchArgs { partition, time, gpus, account, sbatch, warning, max_parallel, watch, .. } =
-        arguments;
+    let LaunchArgs { partition, time, gpus, account, sbatch, max_parallel, .. } = arguments;
     SlurmOptions {
         partition: partition.clone(),
         time: time.clone(),
         gpus: gpus.clone(),
         account: account.clone(),
         lines: sbatch.clone(),
-        warning: *warning,
+        warning: arguments.warning,
         max_parallel: *max_parallel,
-        watch: Duration::from_secs(u64::from(*watch)),
+        watch: Duration::from_secs(u64::from(arguments.watch)),
+        settle: arguments.settle,
     }
 }

@@ -57,6 +57,8 @@ pub struct SlurmOptions {
     pub max_parallel: Option<u32>,
     /// How long Slurm must still know what it has accepted.
     pub watch: Duration,
+    /// Seconds after which a merge that lacks trials looks again.
+    pub settle: u32,
 }
 
 impl Work {
@@ -115,9 +117,10 @@ impl Work {
         let merge = self.program.iter().chain(&self.merge).map(String::as_str);
         Ok(format!(
             "#!/bin/bash\n# Joins the shards of a sweep. Written by `bench launch`.\n{}\
-             cd {here} || exit 2\nexec {}\n",
+             cd {here} || exit 2\nMERGE=({})\nSETTLE={}\n{MERGE_BODY}",
             directives(&lines),
-            words(merge)?
+            words(merge)?,
+            options.settle
         ))
     }
 
@@ -148,6 +151,7 @@ impl Work {
 }
 
 const SLURM_BODY: &str = include_str!("slurm/job.sh");
+const MERGE_BODY: &str = include_str!("slurm/merge.sh");
 const HQ_BODY: &str = include_str!("hq/job.sh");
 
 impl SlurmOptions {
