@@ -4,7 +4,8 @@
 //!
 //! ```text
 //! cargo bench -p bench --profile dev --bench scale               # 100,000 trials
-//! cargo bench -p bench --profile dev --bench scale -- 10000000   # more: 1.0 GB of disk per million while it runs
+//! cargo bench -p bench --profile dev --bench scale -- 10000000   # more: 1.1 GB of disk per million while it runs
+//! cargo bench -p bench --profile dev --bench scale -- 1000000 100  # of 100 trials a shard, not 10,000: many small files
 //! ```
 //!
 //! `TMPDIR` says where. Nothing stays.
@@ -18,13 +19,14 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use bench::cli::{Common, MergeArgs, ResultsArgs};
+use bench::cli::{Common, MergeArgs, ResultsArgs, StatusArgs};
 use bench::cmd;
 use bench::data::Dataset;
 use bench::environment::{self, Environment};
 use bench::experiment::Experiment;
 use bench::plan::Plan;
-use bench::store::{Lock, Store};
+use bench::shard::{Shard, Shards};
+use bench::store::{Lock, ShardStore};
 use bench::trial::Bench;
 use nn::Device;
 use synthetic::{Clock, ITEMS, record, row};
@@ -33,7 +35,7 @@ const MODELS: u32 = 10;
 const SIZES: [u32; 10] = [10, 15, 20, 30, 40, 60, 80, 120, 160, 240];
 const FOLDS: u32 = 5;
 
-/// Trials of one shard; it has as many splits as make them up.
+/// Trials of one shard, if nothing else is said; it has as many splits as make them up.
 const OF_A_SHARD: u64 = 10_000;
 
 /// More trials are summed up, but not compared, as `bench merge` has it.
@@ -42,26 +44,35 @@ const COMPARED_UP_TO: u64 = 3_000_000;
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|a| a != "--bench").collect();
     match &arguments[..] {
-        [step, folder] => run(step, Path::new(folder)),
+        [step, folder, of_a_shard] => {
+            run(step, Path::new(folder), of_a_shard.parse().expect("a number"))
+        }
         _ => {
-            let trials = arguments.first().map_or(100_000, |n| n.parse().expect("a number"));
+            let number = |at: usize| arguments.get(at).map(|n| n.parse().expect("a number"));
+            let trials = number(0).unwrap_or(100_000);
+            let of_a_shard: u64 = number(1).unwrap_or(OF_A_SHARD);
             let place = tempfile::tempdir().expect("a folder");
             write_study(place.path(), trials);
             let compared = ["report"].into_iter().filter(|_| trials <= COMPARED_UP_TO);
-            for step in ["plan", "shards", "merge", "again"].into_iter().chain(compared) {
+            for step in ["plan", "shards", "status", "merge", "again"].into_iter().chain(compared) {
                 let own = std::env::current_exe().expect("this program");
-                let ended = std::process::Command::new(own).arg(step).arg(place.path()).status();
+                let ended = std::process::Command::new(own)
+                    .arg(step)
+                    .arg(place.path())
+                    .arg(of_a_shard.to_string())
+                    .status();
                 assert!(ended.expect("it runs").success(), "{step}");
             }
         }
     }
 }
 
-fn run(step: &str, place: &Path) {
+fn run(step: &str, place: &Path, of_a_shard: u64) {
     let results = place.join("results");
     match step {
         "plan" => plan(place),
-        "shards" => shards(place, &results),
+        "shards" => shards(place, &results, of_a_shard),
+        "status" => status(place, &results),
         // Again: the same journals over the tables of the first time.
         "merge" | "again" => merge(step, place, &results),
         "report" => report(place, &results),
@@ -97,39 +108,45 @@ fn plan(place: &Path) {
     row("plan", found, clock);
 }
 
-/// Writes every shard's journal file: whole splits, dealt in turn.
-fn shards(place: &Path, results: &Path) {
+/// Writes every shard's files, as if its trials had run.
+fn shards(place: &Path, results: &Path, of_a_shard: u64) {
     let experiment = experiment(place);
-    let plan = Plan::of(&experiment);
     let dataset = Dataset::load(&experiment.dataset, place).expect("the table");
     let lock = Lock::new(&experiment, &dataset, Device::Cpu);
     let bench = Bench::new(experiment, dataset, Device::Cpu).expect("sound");
     assert_eq!(bench.held_out(0, 0).len(), ITEMS);
-    drop(Store::open(results, &lock).expect("a folder"));
     let machine = Environment::new(Device::Cpu, 1, environment::now()).to_text();
-    let parts = plan.len().div_ceil(OF_A_SHARD);
+    let (experiment, trials) = (bench.experiment(), Plan::of(bench.experiment()).len());
+    let parts = trials.div_ceil(of_a_shard) as u32;
     let clock = Clock::start();
-    for part in 0..parts {
-        let own = place.join("own");
-        let mut store = Store::open(&own, &lock).expect("a folder");
-        for first in (0..plan.len()).step_by(plan.splits() as usize) {
-            for split in (part..plan.splits()).step_by(parts as usize) {
-                let key = plan.key_at(first + split).expect("planned");
-                store.append(record(&key, 1)).expect("kept");
-            }
+    let dealt = Shards::new(experiment, parts);
+    row("deal", parts as usize, clock);
+    let clock = Clock::start();
+    for index in 0..parts {
+        let (own, shard) = (dealt.trials(experiment, index), Shard { index, parts });
+        let opened = ShardStore::open(results, &lock, shard, &own, None, Some(2));
+        let mut store = opened.expect("a folder");
+        store.set_machine(machine.clone()).expect("noted");
+        let begins = store.notes();
+        for key in &own {
+            begins(key).expect("noted");
+            store.append(record(key, 1)).expect("kept");
         }
         store.sync().expect("on the disk");
-        store.set_machine(machine.clone()).expect("written");
-        let stem = format!("shard-{part:05}-of-{parts:05}.a0.host.1.0");
-        for ending in ["log", "toml"] {
-            let there = results.join("journal").join(format!("{stem}.{ending}"));
-            fs::rename(own.join("journal").join(format!("00000.{ending}")), there).expect("moved");
-        }
-        drop(store);
-        fs::remove_dir_all(&own).expect("removed");
+        store.end().expect("noted");
     }
-    row("shards", plan.len() as usize, clock);
+    row("shards", trials as usize, clock);
     stock("journals", &results.join("journal"));
+}
+
+/// How far all shards are.
+fn status(place: &Path, results: &Path) {
+    let trials = Plan::of(&experiment(place)).len();
+    let clock = Clock::start();
+    let arguments = StatusArgs { results: Some(results.to_owned()), all: false, csv: false };
+    let ended = cmd::status::run(&arguments, &bench::app::registry());
+    assert_eq!(ended.expect("a status"), cmd::Exit::Done);
+    row("status", trials as usize, clock);
 }
 
 fn merge(step: &str, place: &Path, results: &Path) {

@@ -275,7 +275,7 @@ pub struct MergeArgs {
     pub quiet: bool,
 }
 
-/// What a machine of 4 GB can compare on the way.
+/// What a machine of 4 GB can compare on the way: 2.1 GB, at 200 scored items a trial (docs/scale.md).
 const COMPARED_UP_TO: u64 = 3_000_000;
 
 /// `bench verify`.

@@ -443,3 +443,33 @@ fn merging_goes_with_a_sweep_that_is_still_writing() {
     let [a, b] = ["a", "b"].map(|into| files(&folder.path().join(into), false));
     assert!(a == b, "the same, wherever it was merged in the meantime");
 }
+
+/// What every earlier version wrote from memory.
+#[test]
+fn committed_results_come_out_as_they_went_in() {
+    let place = TempDir::new().expect("a folder");
+    for name in ["iris", "small-sample-cv-4v9", "tuned-4v9"] {
+        let mut committed = files(&common::root().join("results").join(name), false);
+        committed.retain(|path, _| !path.starts_with("compared") && !path.ends_with("report.html"));
+        let [copy, joined] = ["copy", "joined"].map(|sort| place.path().join(sort).join(name));
+        for (path, bytes) in &committed {
+            let path = copy.join(path);
+            fs::create_dir_all(path.parent().expect("a folder")).expect("made");
+            fs::write(path, bytes).expect("copied");
+        }
+        let [from, into] = [&copy, &joined].map(|path| path.to_str().expect("a path"));
+        for arguments in
+            [&["merge", from, "--quiet"][..], &["merge", from, "--quiet", "--out", into]]
+        {
+            let merged = common::bench(arguments);
+            assert_eq!(code(&merged), 0, "{name}: {}", stderr(&merged));
+        }
+        for folder in [&copy, &joined] {
+            let now = files(folder, false);
+            let differing: Vec<_> =
+                now.iter().filter(|(path, bytes)| committed.get(*path) != Some(bytes)).collect();
+            let names: Vec<_> = differing.iter().map(|(path, _)| path).collect();
+            assert!(names.is_empty() && now.len() == committed.len(), "{name}: {names:?}");
+        }
+    }
+}

@@ -76,7 +76,8 @@ fn summed_up(target: &Path, lock: &Lock, merged: &Merged, summary: Summary) -> R
     Ok(derived.summary)
 }
 
-/// So many trials of 200 scored items are a gigabyte in memory, tables read and compared: `cargo bench --bench store`.
+/// So many trials are counted as a gigabyte in memory, read and compared: measured, .7 at 200 scored items (docs/scale.md);
+/// more items take more.
 const TRIALS_PER_GB: u64 = 1_000_000;
 
 /// Says what was found.
