@@ -92,6 +92,7 @@ ended_with() { [ "$(scontrol show job "$1" | sed -n 's/.* ExitCode=\([0-9]*\):.*
 is_over() { scontrol show job "$1" | grep -qE 'JobState=(COMPLETED|FAILED|CANCELLED)'; }
 file_of() { find "$1/journal" -name "shard-*.$2.*.$3" | head -n 1; }
 has_begun() { [ -n "$(file_of "$1" "$2" started)" ]; }
+has_died() { [ -n "$(file_of "$1" "$2" died)" ]; }
 records() { local log; log=$(file_of "$1" "$2" log); [ -n "$log" ] || { echo 0; return; }; grep -c '^[0-9a-f]\{8\} ' "$log" || true; }
 has_records() { [ "$(records "$1" "$2")" -ge "$3" ]; }
 process_of() { basename "$(file_of "$1" "$2" started)" | cut -d. -f4; }
@@ -210,7 +211,7 @@ log=$(file_of "$out" "$dead" log)
 truncate --size=-7 "$log"
 [ "$(tail -c 1 "$log" | wc -l)" = 0 ] || fail "the record is not torn"
 torn=$(records "$out" "$dead")
-until_true 10 "its death is on record" test -n "$(file_of "$out" "$dead" died)"
+until_true 10 "its death is on record" has_died "$out" "$dead"
 until_true 30 "it comes back" has_begun "$out" "$(later "${array}_7")"
 for shard in 0 1 2 3 4 5 6; do
   ! has_begun "$out" "$(later "${array}_$shard")" || fail "shard $shard was requeued with the last task"
@@ -265,7 +266,7 @@ until_true 30 "shard $killed is back" has_begun "$out" "$(later "${array}_$kille
 grep -q "asked for another slot" "$out/launch/log/${array}_$killed.log" || fail "shard $killed did not ask for its slot"
 [ "$(wc -l < "$out/launch/failures/${array}_$killed")" = 1 ] || fail "the death of shard $killed is not counted"
 until_true 30 "shard $requeued is back" has_begun "$out" "$(later "${array}_$requeued")"
-[ -z "$(file_of "$out" "slurm-${array}_$requeued-r0" died)" ] || fail "a requeue by hand counts as a death"
+! has_died "$out" "slurm-${array}_$requeued-r0" || fail "a requeue by hand counts as a death"
 for shard in "${there[@]}"; do
   until_true 45 "shard $shard is on the other node" has_begun "$out" "$(later "${array}_$shard")"
   [ "$(node_of "${array}_$shard")" = n1 ] || fail "shard $shard is not on n1"
