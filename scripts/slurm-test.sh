@@ -201,6 +201,8 @@ slots=$(array_in "$work/slots.txt")
 poison=$(array_in "$work/poison.txt")
 poison_merge=$(merge_in "$work/poison.txt")
 
+[ "$("$bench" status "$out" | grep -cE '^ *[0-7] +running ')" = 8 ] || fail "status does not say that 8 shards run: $("$bench" status "$out")"
+
 step "the last task of the array is killed, and its last record torn"
 [ "$(scontrol show job "${array}_7" | sed -n 's/^JobId=\([0-9]*\) .*/\1/p')" = "$array" ] || fail "the last task has a number of its own"
 dead=slurm-${array}_7-r0
@@ -298,6 +300,11 @@ again=$(comm -12 "$work/kept" <(ids "$out" "$(later "${array}_$killed")") | wc -
 [ "$again" = 0 ] || fail "shard $killed ran $again trials again that were done before it was killed"
 [ "$(records "$out" "slurm-${array}_7-r0")" = "$torn" ] || fail "the torn file was written to"
 
+status=0
+"$bench" status "$out" > "$work/status.txt" 2>&1 || status=$?
+[ "$status" = 3 ] || fail "status ends with $status where trials are missing: $(cat "$work/status.txt")"
+grep -qE "^ *$cancelled +stopped " "$work/status.txt" || fail "status does not say that shard $cancelled has stopped: $(cat "$work/status.txt")"
+
 step "a second launch hands in the cancelled shard alone"
 "$bench" launch slurm "$work/study.toml" --shards 8 --out "$out" --watch 0 > "$work/launch.txt" 2>&1 || fail "$(cat "$work/launch.txt")"
 grep -q "^array [0-9]*: shards $cancelled$" "$work/launch.txt" || fail "not shard $cancelled alone: $(cat "$work/launch.txt")"
@@ -305,6 +312,7 @@ array=$(array_in "$work/launch.txt") merge=$(merge_in "$work/launch.txt")
 [ "$(squeue --noheader --array --jobs="$array" | wc -l)" = 1 ] || fail "more than one task in the queue"
 until_true 60 "its merge is over" is_over "$merge"
 ended_with "$merge" 0 || fail "the merge did not end with 0"
+"$bench" status "$out" > "$work/status.txt" 2>&1 || fail "status does not say that all is there: $(cat "$work/status.txt")"
 
 step "a model that takes its process with it is given up, and its shards go through"
 until_true 60 "the poisoned study is merged" is_over "$poison_merge"

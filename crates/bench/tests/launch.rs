@@ -206,6 +206,9 @@ esac
     const SCANCEL: &str =
         r#"grep -v "^$1|" "$state/queue" > "$state/rest"; mv "$state/rest" "$state/queue""#;
 
+    /// What the job script waits for, and no test.
+    const WAITS: &str = "\nPARTING=60\nGRACE=1\nPATIENCE=15\n";
+
     /// A cluster of stand-ins, and a study to launch.
     struct Cluster {
         study: Study,
@@ -281,8 +284,8 @@ esac
         /// The job script of the launch, as task `index` of array 7; without the seconds that Slurm is given.
         fn job(&self, index: u32, offset: &str) -> Command {
             let script = common::read(&self.in_launch("job.sh"));
-            assert!(script.contains("\nPARTING=60\nGRACE=1\n"), "{script}");
-            let script = script.replace("\nPARTING=60\nGRACE=1\n", "\nPARTING=0\nGRACE=0\n");
+            assert!(script.contains(WAITS), "{script}");
+            let script = script.replace(WAITS, "\nPARTING=0\nGRACE=0\nPATIENCE=0\n");
             let path = self.study.path("job.sh");
             fs::write(&path, script).expect("written");
             let mut job = Command::new("bash");
@@ -504,15 +507,23 @@ esac
     fn signalled(cluster: &Cluster, signal: &str) -> Output {
         let mut job = cluster.job(0, "0");
         let child: Child = job.spawn().expect("bash");
+        wait_until_ready(cluster);
+        send(signal, &child.id().to_string());
+        child.wait_with_output().expect("reaped")
+    }
+
+    fn wait_until_ready(cluster: &Cluster) {
         let started = Instant::now();
         while !cluster.study.path("state/ready").exists() {
             assert!(started.elapsed() < Duration::from_secs(20), "the program does not start");
             std::thread::sleep(Duration::from_millis(10));
         }
         fs::remove_file(cluster.study.path("state/ready")).expect("removed");
-        let sent = Command::new("kill").args([signal, &child.id().to_string()]).status();
+    }
+
+    fn send(signal: &str, process: &str) {
+        let sent = Command::new("kill").args([signal, process]).status();
         assert!(sent.expect("kill").success());
-        child.wait_with_output().expect("reaped")
     }
 
     #[test]
@@ -580,6 +591,26 @@ esac
         assert_eq!(code(&ended), 130, "{}", stdout(&ended));
         assert!(stdout(&ended).contains("signal to stop (cancel)"), "{}", stdout(&ended));
         assert_eq!((requeued(&cluster), failures(&cluster)), (0, 0));
+    }
+
+    #[test]
+    fn a_bench_that_slurm_has_told_to_stop_is_not_told_again_at_once() {
+        let counts = "echo $$ > \"$state/pid\"\nasked=0\ntrap 'asked=$((asked + 1))' TERM\n: > \"$state/ready\"\n\
+            while [ $asked = 0 ]; do sleep 0.1; done\nsleep 1\necho \"asked $asked times\"\nexit 130";
+        let cluster = with_program(counts, &[]);
+        let mut job = cluster.job(0, "0");
+        let script = common::read(&cluster.study.path("job.sh"));
+        let patient = script.replace("\nPATIENCE=0\n", "\nPATIENCE=15\n");
+        fs::write(cluster.study.path("job.sh"), patient).expect("written");
+        let child = job.spawn().expect("bash");
+        wait_until_ready(&cluster);
+        // As scancel does: every process of the task.
+        send("-TERM", &child.id().to_string());
+        send("-TERM", cluster.state("pid").trim());
+        let ended = child.wait_with_output().expect("reaped");
+        assert_eq!(code(&ended), 130, "{}", stdout(&ended));
+        assert!(stdout(&ended).contains("asked 1 times"), "{}", stdout(&ended));
+        assert!(stdout(&ended).contains("signal to stop (cancel)"), "{}", stdout(&ended));
     }
 
     #[test]

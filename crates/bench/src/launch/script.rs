@@ -13,6 +13,10 @@ const PARTING: u32 = 60;
 /// Seconds in which the signal that killed bench may reach the script, too.
 const GRACE: u32 = 1;
 
+/// Seconds after which a bench that was asked to stop, and has not, is asked by the script. Slurm ends it at once half a
+/// minute after it asked, as a rule.
+const PATIENCE: u32 = 15;
+
 /// What the jobs of a launch run.
 #[derive(Clone, Debug)]
 pub struct Work {
@@ -136,7 +140,7 @@ impl Work {
         let retry = if self.retry { "--retry" } else { "" };
         Ok(format!(
             "#!/bin/bash\n# {what} Written by `bench launch`.\n{}\
-             RESULTS={}\nHERE={}\nSHARDS={}\nREQUEUES={}\nCPUS={}\nPARTING={PARTING}\nGRACE={GRACE}\n\
+             RESULTS={}\nHERE={}\nSHARDS={}\nREQUEUES={}\nCPUS={}\nPARTING={PARTING}\nGRACE={GRACE}\nPATIENCE={PATIENCE}\n\
              PROGRAM=({})\nSWEEP=({})\nRETRY=({retry})\n{body}",
             directives(lines),
             words([path(&self.folder)?])?,

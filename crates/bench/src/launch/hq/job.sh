@@ -13,8 +13,11 @@ mark_died() {
 
 cd "$HERE" || { echo "no folder $HERE on this machine"; exit 2; }
 retry=("${RETRY[@]}")
-child='' why='' signalled=''
-trap 'why=cancel; signalled=1; if [ -n "$child" ]; then kill -TERM "$child" 2>/dev/null; fi' TERM INT
+# What asks this script to stop reaches bench as well, as a rule: told a second time, bench would leave at once, without a
+# word. So only a bench that is still there after a while is told by us.
+child='' why='' signalled='' reminder=''
+remind() { (sleep "$PATIENCE"; kill -TERM "$child") > /dev/null 2>&1 & reminder=$!; }
+trap 'why=cancel; signalled=1; remind' TERM INT
 
 # HyperQueue runs a task again if its worker is lost, not if its program is killed.
 while :; do
@@ -32,6 +35,7 @@ while :; do
     if [ "$new" != 127 ]; then code=$new; fi
     if [ -z "$signalled" ]; then break; fi
   done
+  if [ -n "$reminder" ]; then kill "$reminder" 2>/dev/null; fi
   say "bench ended with $code"
   if [ "$code" -le 1 ]; then exit 0; fi
   # Asked to stop: 130 by bench itself, 143 before it listens.

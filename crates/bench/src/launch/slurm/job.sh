@@ -44,13 +44,16 @@ retry=()
 # Once: what fails in every slot would take all of each.
 if [ "${SLURM_RESTART_COUNT:-0}" = 0 ]; then retry=("${RETRY[@]}"); fi
 
-# USR1 comes before the time limit ends; TERM from scancel or whoever else wants the machine: then nobody wants this back.
-child='' why='' signalled=''
-forward() { signalled=1; if [ -n "$child" ]; then kill -TERM "$child" 2>/dev/null; fi; }
-trap 'why=limit; forward' USR1
-trap 'why=cancel; forward' TERM
+# USR1 comes before the time limit ends, to this script alone. TERM comes from scancel, or from whoever else wants the
+# machine, and nobody wants the task back then. It reaches bench as well, as a rule: told a second time, bench would
+# leave at once, without a word. So only a bench that is still there after a while is told by us.
+child='' why='' signalled='' told='' reminder=''
+forward() { if [ -n "$child" ] && [ -z "$told" ]; then told=1 && kill -TERM "$child" 2>/dev/null; fi; }
+remind() { (sleep "$PATIENCE"; forward) > /dev/null 2>&1 & reminder=$!; }
+trap 'why=limit; signalled=1; forward' USR1
+trap 'why=cancel; signalled=1; remind' TERM
 say "begins"
-"${PROGRAM[@]}" "${SWEEP[@]}" "${retry[@]}" --jobs "${SLURM_CPUS_PER_TASK:-1}" --shard "$shard/$SHARDS" &
+"${PROGRAM[@]}" "${SWEEP[@]}" "${retry[@]}" --jobs "${SLURM_CPUS_PER_TASK:-$CPUS}" --shard "$shard/$SHARDS" &
 child=$!
 if [ -n "$signalled" ]; then forward; fi
 
@@ -63,6 +66,8 @@ while :; do
   if [ "$new" != 127 ]; then code=$new; fi
   if [ -z "$signalled" ]; then break; fi
 done
+
+if [ -n "$reminder" ]; then kill "$reminder" 2>/dev/null; fi
 
 # Asked to stop: 130 by bench itself, 143 before it listens.
 killed=''
