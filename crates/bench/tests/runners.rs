@@ -223,7 +223,7 @@ fn what_goes_wrong_in_a_runner_costs_its_trial_and_says_why() {
     let file = &*misbehaving(&folder);
     let cases = [
         ("dies", "failed", "process died: exit status: 3: out of luck"),
-        ("hangs", "timeout", "no result within 1 s: 10% 20%"),
+        ("hangs", "timeout", "no result within 4 s: 10% 20%"),
         ("prints", "failed", "runner: no reply, but output that begins with \"pred\": chatty"),
         ("miscounts", "failed", "runner: 4 bytes of predictions for "),
         ("overdoes", "failed", "runner: no reply, but a reply that announces "),
@@ -236,7 +236,7 @@ fn what_goes_wrong_in_a_runner_costs_its_trial_and_says_why() {
     ];
     let contenders: String = cases
         .iter()
-        .map(|(does, ..)| contender(does, &["python3", file, does], "seconds = 1"))
+        .map(|(does, ..)| contender(does, &["python3", file, does], "seconds = 4"))
         .collect();
     let study = Study::new(&contenders);
     let ended = study.sweep("out", &["--jobs", "1"]);

@@ -115,7 +115,7 @@ fn shuffled(file: &Path, out: &Path) {
 fn interrupted(file: &str, out: &Path) {
     let arguments =
         ["sweep", file, "--quiet", "--out", out.to_str().expect("a path"), "--jobs", "2"];
-    let mut interrupts = 0;
+    let (mut interrupts, mut missed) = (0, 0);
     loop {
         let mut child = common::command(&root(), &arguments)
             .stderr(std::process::Stdio::null())
@@ -137,12 +137,16 @@ fn interrupted(file: &str, out: &Path) {
             std::thread::sleep(std::time::Duration::from_millis(1));
         };
         match ended.code() {
-            Some(0) => break,
+            Some(0) if interrupts > 0 => break,
+            // On a busy machine the signal may come after the end.
+            Some(0) if missed < 20 => {
+                missed += 1;
+                fs::remove_dir_all(out).expect("removed");
+            }
             Some(130) => interrupts += 1,
             other => panic!("{other:?}"),
         }
     }
-    assert!(interrupts > 0, "it was never interrupted");
 }
 
 #[test]
