@@ -117,7 +117,7 @@ pub fn survey(
     for (key, known) in plan.iter().zip(known) {
         found[shards.of(&key) as usize].count(known, || cost::of_trial(experiment, &key));
     }
-    for attempt in History::read(&journal, |name| name.shard.parts == shards.parts())? {
+    for attempt in History::read_outlines(&journal, |name| name.shard.parts == shards.parts())? {
         let (records, cost) = files.get(&attempt.name).copied().unwrap_or_default();
         let index = attempt.name.shard.index as usize;
         found[index].attempts.push(Attempt::new(attempt, records, cost));

@@ -111,7 +111,7 @@ pub(in crate::store) struct History {
     pub(in crate::store) name: AttemptName,
     /// When it began, in seconds since 1970.
     pub(in crate::store) started: Option<u64>,
-    /// The ids of the trials that it began.
+    /// The ids of the trials that it began, if they were asked for.
     pub(in crate::store) begun: BTreeSet<String>,
     /// True if it ended by itself, having run through or been asked to stop.
     pub(in crate::store) ended: bool,
@@ -130,6 +130,25 @@ impl History {
         folder: &Path,
         wanted: impl Fn(&AttemptName) -> bool,
     ) -> Result<Vec<History>> {
+        History::read_with(folder, wanted, true)
+    }
+
+    /// As [`History::read`], without the trials, which may be all of a study's.
+    ///
+    /// # Errors
+    /// As [`History::read`].
+    pub(in crate::store) fn read_outlines(
+        folder: &Path,
+        wanted: impl Fn(&AttemptName) -> bool,
+    ) -> Result<Vec<History>> {
+        History::read_with(folder, wanted, false)
+    }
+
+    fn read_with(
+        folder: &Path,
+        wanted: impl Fn(&AttemptName) -> bool,
+        trials: bool,
+    ) -> Result<Vec<History>> {
         let listed = match fs::read_dir(folder) {
             Ok(listed) => listed,
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
@@ -141,14 +160,14 @@ impl History {
             let name = AttemptName::parse(&path).filter(&wanted);
             if let (Some(name), Some("started")) = (name, path.extension().and_then(|e| e.to_str()))
             {
-                found.push(History::of(&path, name)?);
+                found.push(History::of(&path, name, trials)?);
             }
         }
         found.sort_by(|a, b| (a.started, &a.name).cmp(&(b.started, &b.name)));
         Ok(found)
     }
 
-    fn of(path: &Path, name: AttemptName) -> Result<History> {
+    fn of(path: &Path, name: AttemptName, trials: bool) -> Result<History> {
         let text = fs::read(path).map_err(|error| Error::io(path, error))?;
         let text = String::from_utf8_lossy(&text);
         let whole = text.rfind('\n').map_or("", |end| &text[..end]);
@@ -164,7 +183,7 @@ impl History {
             name,
             started,
             ended: words.last().is_some_and(|word| word == END),
-            begun: words.into_iter().filter(|word| word != END).collect(),
+            begun: words.into_iter().filter(|word| trials && word != END).collect(),
             died: path.with_extension("died").exists(),
             last_sign: time("log").max(time("started")),
         })
