@@ -174,7 +174,7 @@ scontrol update PartitionName=main State=DOWN # nothing begins
 # The controller writes its state at most every few seconds: this makes it do so now, and what comes next must wait.
 scancel "$(sbatch --parsable --hold --output=/dev/null --wrap=true)"
 sleep 0.3
-"$bench" launch slurm "$work/study.toml" --shards 8 --out "$out" --watch 8 > "$work/launch.txt" 2>&1 &
+"$bench" launch slurm "$work/study.toml" --shards 8 --out "$out" --watch 8 --settle 2 > "$work/launch.txt" 2>&1 &
 launch=$!
 until_true 20 "the launch hands in a merge" grep -q '^merge ' "$work/launch.txt"
 lost=$(array_in "$work/launch.txt")
@@ -289,6 +289,7 @@ step "the cancelled task stays so, and the merge names what is missing"
 until_true 90 "the merge of the first study is over" is_over "$merge"
 ! is_queued "${array}_$cancelled" && ! has_begun "$out" "$(later "${array}_$cancelled")" || fail "the cancelled task came back"
 ended_with "$merge" 3 || fail "the merge did not end with 3: $(scontrol show job "$merge" | grep ExitCode)"
+grep -q "once more in 2 s" "$out/launch/log/merge-$merge.log" || fail "the merge did not look twice"
 grep -q "of 480 trials are missing" "$out/launch/log/merge-$merge.log" || fail "the merge does not say what is missing"
 grep -q "  slow, n = " "$out/launch/log/merge-$merge.log" || fail "the merge does not name what is missing"
 doubles=0
