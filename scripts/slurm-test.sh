@@ -307,7 +307,7 @@ status=0
 grep -qE "^ *$cancelled +stopped " "$work/status.txt" || fail "status does not say that shard $cancelled has stopped: $(cat "$work/status.txt")"
 
 step "a second launch hands in the cancelled shard alone"
-"$bench" launch slurm "$work/study.toml" --shards 8 --out "$out" --watch 0 > "$work/launch.txt" 2>&1 || fail "$(cat "$work/launch.txt")"
+"$bench" launch slurm "$work/study.toml" --shards 8 --out "$out" --watch 0 --settle 2 > "$work/launch.txt" 2>&1 || fail "$(cat "$work/launch.txt")"
 grep -q "^array [0-9]*: shards $cancelled$" "$work/launch.txt" || fail "not shard $cancelled alone: $(cat "$work/launch.txt")"
 array=$(array_in "$work/launch.txt") merge=$(merge_in "$work/launch.txt")
 [ "$(squeue --noheader --array --jobs="$array" | wc -l)" = 1 ] || fail "more than one task in the queue"
