@@ -111,7 +111,7 @@ pub struct SweepArgs {
     /// HyperQueue, Slurm); `bench merge` joins them
     #[arg(long, value_name = "I/N", value_parser = shard_argument)]
     pub shard: Option<Shard>,
-    /// Give a trial up as `failed` after so many attempts at the shard have died with it under way
+    /// With --shard: give a trial up as `failed` after so many attempts at the shard have died with it under way
     #[arg(long, value_name = "K", requires = "shard", value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub crash_limit: Option<u32>,
     /// Run trials in processes of their own, so that an abort or exhausted memory costs one trial alone
@@ -126,6 +126,9 @@ pub struct SweepArgs {
     /// Run trials again that a time limit ended or whose process died
     #[arg(long)]
     pub retry: bool,
+    /// Results in tables stand, though their journal is elsewhere: only what they lack runs; implied by --with and --model
+    #[arg(long)]
+    pub keep_tables: bool,
     /// No progress and no table, only errors
     #[arg(long, short)]
     pub quiet: bool,
@@ -176,6 +179,10 @@ pub enum Cluster {
 
 /// `bench launch`.
 #[derive(Debug, Args)]
+#[command(
+    after_help = "--partition, --account, --max-parallel and --sbatch are Slurm's alone. Exit codes: 0 handed in, or \
+        nothing to do; 2 bad input, or a queue that refuses or does not answer."
+)]
 pub struct LaunchArgs {
     /// Who runs the jobs: slurm or hq
     #[arg(value_name = "CLUSTER")]
@@ -213,6 +220,9 @@ pub struct LaunchArgs {
     /// Run trials again that a time limit ended or whose process died
     #[arg(long)]
     pub retry: bool,
+    /// Results in tables stand, though their journal is elsewhere: only what they lack runs; implied by --with and --model
+    #[arg(long)]
+    pub keep_tables: bool,
     /// Slurm's partition [default: the cluster's]
     #[arg(long, value_name = "NAME")]
     pub partition: Option<String>,
@@ -257,6 +267,10 @@ pub struct LaunchArgs {
 
 /// `bench merge`.
 #[derive(Debug, Args)]
+#[command(
+    after_help = "Exit codes: 0 the plan is complete; 1 complete, but some trials are not ok; 2 bad input, an unusable \
+        file, or a trial with two outcomes; 3 planned trials are missing."
+)]
 pub struct MergeArgs {
     /// Results folders, or names of some in results/; the first takes in the others
     #[arg(value_name = "RESULTS", required = true)]

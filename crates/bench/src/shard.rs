@@ -38,8 +38,11 @@ impl FromStr for Shard {
             )
         };
         let (index, parts) = text.split_once('/').ok_or_else(wrong)?;
-        let (index, parts) =
-            (index.parse().map_err(|_| wrong())?, parts.parse().map_err(|_| wrong())?);
+        let number = |text: &str| {
+            let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+            digits.then(|| text.parse().ok()).flatten().ok_or_else(wrong)
+        };
+        let (index, parts) = (number(index)?, number(parts)?);
         if index < parts { Ok(Shard { index, parts }) } else { Err(wrong()) }
     }
 }
@@ -55,7 +58,8 @@ pub const INDEX_VARIABLES: [&str; 3] =
 /// In words, if it is neither, or the number is missing or too large.
 pub fn parse(text: &str, variable: impl Fn(&str) -> Option<String>) -> Result<Shard, String> {
     let Some(parts) = text.strip_prefix("auto/") else { return text.parse() };
-    let found = INDEX_VARIABLES.iter().find_map(|name| Some((name, variable(name)?)));
+    let set = |name: &str| variable(name).filter(|index| !index.trim().is_empty());
+    let found = INDEX_VARIABLES.iter().find_map(|name| Some((name, set(name)?)));
     let Some((name, index)) = found else {
         return Err(format!(
             "auto/{parts}: none of {} is set, give the index itself, such as 0/{parts}",
@@ -233,7 +237,7 @@ mod tests {
     #[test]
     fn shards_are_written_as_index_of_parts() {
         assert_eq!("2/3".parse(), Ok(Shard { index: 2, parts: 3 }));
-        for wrong in ["3/3", "1", "/", "a/2", "-1/2", "0/0", "1/2/3", ""] {
+        for wrong in ["3/3", "1", "/", "a/2", "-1/2", "+1/2", "0/0", "1/2/3", ""] {
             let message = wrong.parse::<Shard>().expect_err(wrong);
             assert!(message.contains("expected I/N"), "{message}");
         }

@@ -300,3 +300,88 @@ fn refusals_of_slurm_are_passed_on_with_a_remedy() {
     let refused = cluster.launch("slurm", &["--shards", "4"]);
     assert!(stderr(&refused).contains("takes no job arrays"), "{}", stderr(&refused));
 }
+
+#[test]
+fn a_contender_beside_finished_results_gives_what_a_sweep_would() {
+    let cluster = Cluster::new();
+    let study = &cluster.study;
+    let path = |name: &str| study.path(name).to_str().expect("a path").to_owned();
+    let (file, out, alone) = (path("study.toml"), path(OUT), path("alone"));
+    let near = |k: u32| format!("name=near,kind=knn,k={k}");
+    let sweep = |out: &str, options: &[&str]| {
+        let mut arguments = vec!["sweep", &file, "--quiet", "--out", out];
+        arguments.extend(options);
+        let ended = common::bench(&arguments);
+        assert_eq!(code(&ended), 0, "{}", stderr(&ended));
+    };
+    sweep(&alone, &["--model", &near(3)]);
+    sweep(&out, &[]);
+    // As it is in a clone: tables, and their journal elsewhere.
+    fs::remove_dir_all(study.path(OUT).join("journal")).expect("removed");
+
+    fine(&cluster.launch("slurm", &["--shards", "4", "--model", &near(3)]));
+    for index in 0..4 {
+        fine(&cluster.job(index, "0").output().expect("bash"));
+    }
+    let records = |folder: &str| common::journal_records(&study.path(folder).join("journal"));
+    assert_eq!(records(OUT), 8, "what the tables have is not computed again");
+    cluster.set("queue", "");
+    let status = common::bench(&["status", &out]);
+    assert!(stdout(&status).contains("16 of 16 trials are done"), "{}", stdout(&status));
+    let merge = cluster.in_launch("merge.sh");
+    fine(&Command::new("bash").arg(merge).output().expect("bash"));
+    let stable = |folder: &str| {
+        let mut files = common::stable_files(&study.path(folder));
+        files.retain(|(name, _)| !name.starts_with("launch"));
+        files
+    };
+    assert_eq!(stable(OUT), stable("alone"));
+
+    let frozen = common::read(&cluster.in_launch("experiment.lock.toml"));
+    let again = fine(&cluster.launch("slurm", &["--shards", "4", "--model", &near(3)]));
+    assert!(again.contains("nothing to do"), "{again}");
+    let changed = cluster.launch("slurm", &["--shards", "4", "--model", &near(5)]);
+    assert_eq!(code(&changed), 2, "{}", stdout(&changed));
+    assert!(
+        stderr(&changed).contains("\"near\" has k = 3 there and 5 here"),
+        "{}",
+        stderr(&changed)
+    );
+    assert_eq!(common::read(&cluster.in_launch("experiment.lock.toml")), frozen);
+}
+
+#[test]
+fn two_launches_at_the_same_moment_hand_a_shard_in_once() {
+    let cluster = Cluster::new();
+    let both: Vec<_> = std::thread::scope(|scope| {
+        let launch = || cluster.launch("slurm", &["--shards", "4"]);
+        let both = [scope.spawn(launch), scope.spawn(launch)];
+        both.into_iter().map(|one| fine(&one.join().expect("no panic"))).collect()
+    });
+    let arrays = cluster.calls("sbatch").into_iter().filter(|call| call.contains("--array="));
+    assert_eq!(arrays.count(), 1, "{both:?}");
+    let left_out = |said: &&String| said.contains("shards 0-3, which are in the queue already");
+    assert_eq!(both.iter().filter(left_out).count(), 1, "{both:?}");
+}
+
+#[test]
+fn a_damaged_manifest_names_the_remedy_and_status_goes_on_without() {
+    let cluster = Cluster::new();
+    fine(&cluster.launch("slurm", &["--shards", "4"]));
+    fs::write(cluster.in_launch("launch.toml"), "format = 1\nengine = \"sl").expect("written");
+    let refused = cluster.launch("slurm", &["--shards", "4"]);
+    assert_eq!(code(&refused), 2);
+    let said = stderr(&refused);
+    assert!(said.contains("launch.toml: ") && said.contains("remove the file"), "{said}");
+    let out = cluster.study.path(OUT);
+    let status = common::bench(&["status", out.to_str().expect("a path")]);
+    assert_eq!(code(&status), 3, "{}", stderr(&status));
+    assert!(stderr(&status).contains("launch.toml") && stdout(&status).contains("0 of 8 trials"));
+    fs::remove_file(cluster.in_launch("launch.toml")).expect("removed");
+    let refused = cluster.launch("slurm", &["--shards", "4"]);
+    assert!(
+        stderr(&refused).contains("what they were told is gone from launch/"),
+        "{}",
+        stderr(&refused)
+    );
+}

@@ -4,11 +4,11 @@
 mod common;
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use common::{Study, code, command, example, root, stable_files, stderr, stdout};
+use common::{Study, code, command, example, journal_records, root, stable_files, stderr, stdout};
 
 /// A study with a model that aborts its process at n = 20 and a slow one beside it.
 const POISONED: &str = "name = \"study\"\nseed = 3\n[dataset]\nname = \"mnist\"\nclasses = [4, 9]\n\
@@ -159,7 +159,7 @@ fn a_shard_that_is_killed_again_and_again_comes_to_its_end() {
     for records in [1, 5, 20] {
         let mut child =
             command(&root(), &arguments).stderr(Stdio::null()).spawn().expect("it runs");
-        wait_until(|| count(&study.path("killed/journal")) >= records);
+        wait_until(|| journal_records(&study.path("killed/journal")) >= records);
         child.kill().expect("killed");
         child.wait().expect("reaped");
     }
@@ -167,15 +167,6 @@ fn a_shard_that_is_killed_again_and_again_comes_to_its_end() {
     assert_eq!(code(&common::bench(&["merge", &killed, "--quiet"])), 0);
     assert_eq!(code(&common::bench(&["sweep", file, "--quiet", "--out", &out("whole")])), 0);
     assert_eq!(stable_files(&study.path("killed")), stable_files(&study.path("whole")));
-}
-
-/// Complete records in a journal.
-fn count(journal: &Path) -> usize {
-    let Ok(listed) = fs::read_dir(journal) else { return 0 };
-    let paths = listed.flatten().map(|entry| entry.path());
-    let logs = paths.filter(|path| path.extension().is_some_and(|e| e == "log"));
-    logs.map(|path| fs::read_to_string(path).unwrap_or_default().matches('\n').count().max(1) - 1)
-        .sum()
 }
 
 fn wait_until(mut holds: impl FnMut() -> bool) {

@@ -322,3 +322,15 @@ fn a_launch_that_nothing_has_come_of_yet_shows_all_shards() {
     assert_eq!(said.matches("waiting").count(), 4, "{said}");
     assert!(said.contains("46 that are done (--all shows them)"), "{said}");
 }
+
+#[test]
+fn a_merge_that_lacks_trials_is_nobody_at_work() {
+    let study = Study::new(|text| text.replace("epochs = 3", "epochs = 1"));
+    assert_eq!(code(&study.sweep("part", &["--quiet", "--shard", "0/2"])), 0);
+    let path = |name: &str| study.path(name).to_str().expect("a path").to_owned();
+    let merged = common::bench(&["merge", &path("part"), "--out", &path("out"), "--quiet"]);
+    assert_eq!(code(&merged), 3, "{}", stderr(&merged));
+    let status = status_with(&study, None, &["--csv"]);
+    assert_eq!(code(&status), 3, "{}", stderr(&status));
+    assert!(stdout(&status).contains("whole,stopped,32,16,0"), "{}", stdout(&status));
+}

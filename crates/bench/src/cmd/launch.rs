@@ -9,7 +9,7 @@ use models::Registry;
 
 use crate::cli::{Cluster, Common, LaunchArgs, Selection, SweepArgs};
 use crate::cmd::Exit;
-use crate::cmd::sweep::{Prepared, added_any};
+use crate::cmd::sweep::{Prepared, keeps_tables};
 use crate::data::data_folder_for;
 use crate::error::{Error, Result};
 use crate::experiment::Experiment;
@@ -20,7 +20,7 @@ use crate::launch::slurm::OnSlurm;
 use crate::launch::{Order, absolute, job_name, program_copy};
 use crate::plan::plan;
 use crate::shard::{Shards, splits};
-use crate::store::{self, Lock};
+use crate::store;
 
 /// A trial that was under way in so many deaths of its task is given up: one may be the machine's fault.
 const CRASH_LIMIT: u32 = 2;
@@ -92,11 +92,11 @@ fn order(
     selection: Selection,
     registry: &Registry,
 ) -> Result<Order> {
-    let added = added_any(&selection);
     let sweep = as_sweep(arguments, selection);
-    let Prepared { bench, mut lock, device, folder, .. } =
+    let keeps_tables = keeps_tables(&sweep);
+    let Prepared { bench, lock, device, folder, .. } =
         Prepared::elsewhere(common, &sweep, registry)?;
-    let mut experiment = bench.experiment().clone();
+    let experiment = bench.experiment().clone();
     check_device(arguments, device)?;
     let most = splits(&experiment);
     if u64::from(arguments.shards) > most {
@@ -106,17 +106,21 @@ fn order(
         )));
     }
     let folder = absolute(&folder)?;
-    if added {
-        leave_out_standing(&folder, &mut experiment, &mut lock)?;
-    }
     store::join_lock(&folder, &lock)?;
+    let standing = match keeps_tables {
+        true => store::standing(&folder, &lock, &plan(&experiment))?,
+        false => BTreeSet::new(),
+    };
     let copy = match arguments.program {
         Some(_) => None,
         None => Some(program_copy(&folder)?),
     };
-    let work = work(common, arguments, &experiment, device, folder, copy.as_deref())?;
+    let mut work = work(common, arguments, &experiment, device, folder, copy.as_deref())?;
+    if keeps_tables {
+        work.sweep.push("--keep-tables".to_owned());
+    }
     let shards = Shards::new(&experiment, arguments.shards);
-    Ok(Order { experiment, lock, shards, work, copy })
+    Ok(Order { experiment, lock, shards, standing, keeps_tables, work, copy })
 }
 
 /// What a sweep would be told.
@@ -133,6 +137,7 @@ fn as_sweep(arguments: &LaunchArgs, selection: Selection) -> SweepArgs {
         time_limit: arguments.time_limit,
         memory_limit: arguments.memory_limit,
         retry: arguments.retry,
+        keep_tables: arguments.keep_tables,
         quiet: true,
     }
 }
@@ -149,17 +154,6 @@ fn check_device(arguments: &LaunchArgs, device: nn::Device) -> Result<()> {
         ))),
         _ => Ok(()),
     }
-}
-
-/// New contenders beside old results: models whose trials are all in the tables are no part of the launch.
-fn leave_out_standing(folder: &Path, experiment: &mut Experiment, lock: &mut Lock) -> Result<()> {
-    let all = plan(experiment);
-    let standing = store::standing(folder, lock, &all)?;
-    let missing: BTreeSet<String> =
-        all.iter().filter(|key| !standing.contains(key)).map(|key| key.model.to_string()).collect();
-    experiment.models.retain(|model| missing.contains(&model.name));
-    lock.models.retain(|model| missing.contains(&model.name));
-    Ok(())
 }
 
 fn work(

@@ -95,7 +95,8 @@ fn told(merged: &Merged, folders: usize, target: &Path) -> Exit {
         report(missing, *planned);
         return Exit::Incomplete;
     }
-    crate::say!("{there} trials from {folders} folders in {}", target.display());
+    let s = if folders == 1 { "" } else { "s" };
+    crate::say!("{there} trials from {folders} folder{s} in {}", target.display());
     if *not_ok == 0 { Exit::Done } else { Exit::NotAllOk }
 }
 

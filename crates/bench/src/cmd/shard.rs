@@ -3,7 +3,7 @@
 
 use std::sync::atomic::AtomicBool;
 
-use super::sweep::{Prepared, Run, added_any, announce, count_not_ok, is_due};
+use super::sweep::{Prepared, Run, announce, count_not_ok, is_due, keeps_tables};
 use super::{Exit, jobs};
 use crate::cli::SweepArgs;
 use crate::environment::{self, Environment};
@@ -24,8 +24,7 @@ pub(super) fn run(
     let experiment = bench.experiment();
     let shards = Shards::new(experiment, shard.parts);
     let mut asked = shards.trials(experiment, shard.index);
-    if added_any(&arguments.selection) {
-        // New contenders beside old results: these stand.
+    if keeps_tables(arguments) {
         let standing = standing(folder, lock, &asked)?;
         asked.retain(|key| !standing.contains(key));
     }
@@ -42,7 +41,9 @@ pub(super) fn run(
     if ended == Exit::Interrupted {
         return Ok(Exit::Interrupted);
     }
-    crate::say!("shard {shard} is through; `bench merge` writes the tables");
+    if !arguments.quiet {
+        crate::say!("shard {shard} is through; `bench merge` writes the tables");
+    }
     Ok(count_not_ok(|key| store.get(key), &asked))
 }
 

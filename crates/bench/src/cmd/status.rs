@@ -1,5 +1,6 @@
 //! `bench status`: how far a sweep is, shard by shard, from its journals and the queue.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -9,6 +10,7 @@ use crate::cli::StatusArgs;
 use crate::cmd::{Exit, results_folder};
 use crate::error::{Error, Result};
 use crate::launch::{self, Manifest};
+use crate::plan::plan;
 use crate::record::{self, Record};
 use crate::shard::Shards;
 use crate::status::queue::Queue;
@@ -22,7 +24,10 @@ use crate::{files, output};
 /// If there is no sweep, or a file is damaged.
 pub fn run(arguments: &StatusArgs, registry: &Registry) -> Result<Exit> {
     let folder = results_folder(arguments.results.as_ref());
-    let manifest = Manifest::read(&folder)?;
+    let manifest = Manifest::read(&folder).unwrap_or_else(|error| {
+        crate::say!("note: {error}");
+        None
+    });
     let asked = asked(&folder)?;
     if manifest.is_none()
         && store::journal_files(&folder)?.is_empty()
@@ -36,7 +41,13 @@ pub fn run(arguments: &StatusArgs, registry: &Registry) -> Result<Exit> {
         None => latest_parts(&folder).unwrap_or(1),
     };
     let shards = Shards::new(&experiment, parts);
-    let mut survey = survey(&folder, &asked, &experiment, &shards)?;
+    let standing = match &manifest {
+        Some(manifest) if manifest.keep_tables => {
+            store::standing(&folder, &asked, &plan(&experiment))?
+        }
+        _ => BTreeSet::new(),
+    };
+    let mut survey = survey(&folder, &asked, &experiment, &shards, &standing)?;
     if let [only] = &mut survey.shards[..] {
         only.attempts.extend(unsharded(&folder)?);
     }
@@ -122,7 +133,8 @@ fn attempt(log: &Path) -> Result<Attempt> {
         cost: 0,
         started: file.created().ok(),
         last_sign: file.modified().ok(),
-        ended: machine.lines().any(|line| line.starts_with("ended = ")),
+        // A merge leaves a file that no machine computed.
+        ended: machine.is_empty() || machine.lines().any(|line| line.starts_with("ended = ")),
         died: false,
     })
 }

@@ -46,12 +46,13 @@ pub fn run(common: &Common, arguments: &SweepArgs, registry: &Registry) -> Resul
         .with_runners(&bench.experiment().models);
     store.set_machine(environment.to_text())?;
     let mut asked = plan(bench.experiment());
-    if added_any(&arguments.selection) {
-        // New contenders beside old results: these stand.
+    if keeps_tables(arguments) {
         asked.retain(|key| !store.has_in_tables(key));
     }
-    let ended = run_missing(&prepared, &mut store, &asked, arguments, &stop)?;
-    store.set_machine(environment.ended(environment::now()).to_text())?;
+    let ended = run_missing(&prepared, &mut store, &asked, arguments, &stop);
+    let noted = store.set_machine(environment.ended(environment::now()).to_text());
+    let ended = ended?;
+    noted?;
     if ended == Exit::Interrupted {
         return Ok(Exit::Interrupted);
     }
@@ -99,8 +100,10 @@ impl Prepared {
     }
 }
 
-pub(super) fn added_any(selection: &Selection) -> bool {
-    !selection.with.is_empty() || !selection.model.is_empty()
+/// True if results stand that are in tables alone: new contenders beside old results, say.
+pub(super) fn keeps_tables(arguments: &SweepArgs) -> bool {
+    let Selection { with, model, .. } = &arguments.selection;
+    arguments.keep_tables || !with.is_empty() || !model.is_empty()
 }
 
 /// Processes for the trials, where limits or the user ask for them.

@@ -27,6 +27,9 @@ pub struct Manifest {
     pub shards: u32,
     /// The name of the jobs, which no other results folder has.
     pub job_name: String,
+    /// Whether results in older tables stand, though no journal has them.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub keep_tables: bool,
     /// What was handed in, the oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub submitted: Vec<Submitted>,
@@ -51,6 +54,7 @@ impl Manifest {
             engine: engine.to_owned(),
             shards,
             job_name: job_name.to_owned(),
+            keep_tables: false,
             submitted: Vec::new(),
         }
     }
@@ -62,8 +66,15 @@ impl Manifest {
     pub fn read(folder: &Path) -> Result<Option<Manifest>> {
         let path = Self::path(folder);
         let Some(text) = files::read_if_there(&path)? else { return Ok(None) };
-        let manifest: Manifest =
-            toml::from_str(&text).map_err(|error| Error::io(&path, error.message()))?;
+        let manifest: Manifest = toml::from_str(&text).map_err(|error| {
+            let what = error.message();
+            Error::io(
+                &path,
+                format!(
+                    "{what}; remove the file: `bench launch` makes it anew, nothing else needs it"
+                ),
+            )
+        })?;
         if manifest.format != FORMAT {
             return Err(Error::io(
                 &path,

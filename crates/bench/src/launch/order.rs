@@ -11,8 +11,9 @@ use crate::environment;
 use crate::error::{Error, Result};
 use crate::experiment::Experiment;
 use crate::output;
+use crate::plan::TrialKey;
 use crate::shard::Shards;
-use crate::store::{self, Lock};
+use crate::store::{self, Guard, Lock};
 
 /// A launch, ready to be handed in.
 #[derive(Debug)]
@@ -23,6 +24,10 @@ pub struct Order {
     pub lock: Lock,
     /// The parts of it.
     pub shards: Shards,
+    /// Trials that stand in tables.
+    pub standing: BTreeSet<TrialKey>,
+    /// Whether any may.
+    pub keeps_tables: bool,
     /// What the jobs run.
     pub work: Work,
     /// Where the copy of this program belongs, if that is what the jobs run.
@@ -30,9 +35,15 @@ pub struct Order {
 }
 
 impl Order {
+    /// Waits until no other launch of the folder is under way on this machine.
+    pub(super) fn guard(&self) -> Result<Guard> {
+        Guard::of_launch(&self.work.launch_folder(), &self.work.folder)
+    }
+
     /// The shards that miss trials, ascending.
     pub(super) fn due(&self) -> Result<Vec<u32>> {
-        let survey = store::survey(&self.work.folder, &self.lock, &self.experiment, &self.shards)?;
+        let Order { experiment, lock, shards, standing, work, .. } = self;
+        let survey = store::survey(&work.folder, lock, experiment, shards, standing)?;
         let due = survey.shards.iter().zip(0..).filter(|(shard, _)| {
             shard.done < shard.planned || (self.work.retry && shard.circumstances > 0)
         });
@@ -42,15 +53,18 @@ impl Order {
     /// Refuses to change settings under jobs of an earlier launch that wait for them.
     pub(super) fn refuse_others(&self, cluster: &str, cancel: &str) -> Result<()> {
         let there = fs::read_to_string(self.work.lock_file()).ok();
-        let same = Manifest::read(&self.work.folder)?.is_some_and(|manifest| {
-            manifest.engine == cluster && manifest.shards == self.work.shards
-        });
-        if same && there == Some(self.lock.to_text()?) {
-            return Ok(());
-        }
+        let manifest = Manifest::read(&self.work.folder)?;
+        let differs = match (&manifest, &there) {
+            (None, _) | (_, None) => "and what they were told is gone from launch/",
+            (Some(manifest), _) if manifest.engine != cluster => "of another queue",
+            (Some(manifest), _) if manifest.shards != self.work.shards => {
+                "of another number of shards"
+            }
+            (_, Some(there)) if *there != self.lock.to_text()? => "of other settings",
+            _ => return Ok(()),
+        };
         Err(Error::input(format!(
-            "jobs of an earlier launch of {} are in the queue, of other settings or another number of shards: wait for \
-             them, or take them back ({cancel})",
+            "jobs of an earlier launch of {} are in the queue, {differs}: wait for them, or take them back ({cancel})",
             self.work.folder.display()
         )))
     }
@@ -69,7 +83,8 @@ impl Order {
         let Work { folder, shards, name, .. } = &self.work;
         let earlier = Manifest::read(folder)?
             .filter(|manifest| manifest.engine == cluster && manifest.shards == *shards);
-        let manifest = earlier.unwrap_or_else(|| Manifest::new(cluster, *shards, name));
+        let mut manifest = earlier.unwrap_or_else(|| Manifest::new(cluster, *shards, name));
+        manifest.keep_tables = self.keeps_tables;
         manifest.write(folder)?;
         Ok(manifest)
     }

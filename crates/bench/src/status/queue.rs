@@ -48,14 +48,15 @@ impl Queue {
             };
             let shard = offset.saturating_add(index);
             match state {
-                "RUNNING" | "CONFIGURING" | "RESIZING" | "SIGNALING" | "STAGE_OUT" => {
+                // What is ending may be about to come back.
+                "RUNNING" | "COMPLETING" | "CONFIGURING" | "RESIZING" | "SIGNALING"
+                | "STAGE_OUT" => {
                     queue.running.insert(shard);
                 }
                 "PENDING" | "REQUEUED" | "REQUEUE_FED" | "REQUEUE_HOLD" | "SPECIAL_EXIT"
                 | "RESV_DEL_HOLD" | "SUSPENDED" | "STOPPED" => {
                     queue.pending.insert(shard);
                 }
-                // What is ending may come back, or not: the files tell.
                 _ => {}
             }
         }
@@ -105,7 +106,7 @@ mod tests {
             2 RUNNING ab\n2 RUNNING a-merge\n2 RUNNING a+x\nN/A RUNNING a\n\nslurm is unwell today";
         let lines: Vec<String> = answer.lines().map(str::to_owned).collect();
         let queue = Queue::read(&lines, "a");
-        assert_eq!(queue, Queue { running: [0, 11].into(), pending: [3, 5].into() });
+        assert_eq!(queue, Queue { running: [0, 4, 11].into(), pending: [3, 5].into() });
     }
 
     #[test]

@@ -36,9 +36,21 @@ impl Guard {
     /// # Errors
     /// If the user interrupts the wait.
     pub(super) fn take(folder: &Path) -> Result<Guard> {
-        let journal = folder.join("journal");
-        let opened = fs::create_dir_all(&journal).and_then(|()| {
-            File::options().write(true).create(true).truncate(false).open(journal.join(FILE))
+        Guard::in_folder(&folder.join("journal"), folder)
+    }
+
+    /// As [`Guard::take`], of whoever hands in jobs for the results in `folder`; `within` is the folder of what a launch
+    /// keeps. Two launches from one machine come one after the other then.
+    ///
+    /// # Errors
+    /// As [`Guard::take`].
+    pub fn of_launch(within: &Path, folder: &Path) -> Result<Guard> {
+        Guard::in_folder(within, folder)
+    }
+
+    fn in_folder(within: &Path, folder: &Path) -> Result<Guard> {
+        let opened = fs::create_dir_all(within).and_then(|()| {
+            File::options().write(true).create(true).truncate(false).open(within.join(FILE))
         });
         let Ok(file) = opened else { return Ok(Guard(None)) };
         let started = Instant::now();

@@ -146,7 +146,16 @@ impl Lock {
     /// # Errors
     /// As [`Lock::read`].
     pub fn parse(path: &Path, text: &str) -> Result<Lock> {
-        let format: FormatOnly = toml::from_str(text).map_err(|e| Error::io(path, e.message()))?;
+        let damaged = |error: toml::de::Error| {
+            let what = error.message();
+            Error::io(
+                path,
+                format!(
+                    "{what}; bring the file back, or remove it: the next sweep or shard writes it anew"
+                ),
+            )
+        };
+        let format: FormatOnly = toml::from_str(text).map_err(damaged)?;
         if format.format != FORMAT {
             return Err(Error::io(
                 path,
@@ -156,7 +165,7 @@ impl Lock {
                 ),
             ));
         }
-        toml::from_str(text).map_err(|error| Error::io(path, error.message()))
+        toml::from_str(text).map_err(damaged)
     }
 
     /// The experiment that these settings are of.

@@ -356,8 +356,7 @@ pub(crate) fn unfinished(missing: u64, planned: u64) -> String {
 /// # Errors
 /// [`Error::Io`] if the folder can't be read.
 pub(crate) fn journal_files(folder: &Path) -> Result<Vec<PathBuf>> {
-    let files = journal::files(&folder.join("journal"))?;
-    Ok(files.into_iter().map(|(path, _)| path).collect())
+    journal::paths(&folder.join("journal"))
 }
 
 /// The lock of what `folder` holds and `lock` asks for.

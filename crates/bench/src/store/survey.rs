@@ -1,6 +1,6 @@
 //! How far the shards of a study are, from the journal alone: one byte for each planned trial, whatever the journal holds.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -9,7 +9,7 @@ use super::{Lock, foreign};
 use crate::cost;
 use crate::error::Result;
 use crate::experiment::Experiment;
-use crate::plan::Plan;
+use crate::plan::{Plan, TrialKey};
 use crate::record::{Record, Status};
 use crate::shard::Shards;
 
@@ -81,7 +81,8 @@ impl Known {
     }
 }
 
-/// Surveys the trials of `asked`, which `experiment` is of, in the journal of `folder`.
+/// Surveys the trials of `asked`, which `experiment` is of, in the journal of `folder`; those of `standing` are done in any
+/// case.
 ///
 /// # Errors
 /// [`crate::error::Error::Io`] if a file can't be read or is damaged, or holds a trial of other settings.
@@ -90,6 +91,7 @@ pub fn survey(
     asked: &Lock,
     experiment: &Experiment,
     shards: &Shards,
+    standing: &BTreeSet<TrialKey>,
 ) -> Result<Survey> {
     let journal = folder.join("journal");
     let (ids, plan) = (asked.trial_ids(), Plan::of(experiment));
@@ -113,6 +115,10 @@ pub fn survey(
         }
         Ok(())
     })?;
+    for place in standing.iter().filter_map(|key| plan.position(key)) {
+        let known = &mut known[place as usize];
+        *known = if *known == Known::Nothing { Known::Ok } else { *known };
+    }
     let mut found: Vec<ShardSurvey> = (0..shards.parts()).map(|_| ShardSurvey::empty()).collect();
     for (key, known) in plan.iter().zip(known) {
         found[shards.of(&key) as usize].count(known, || cost::of_trial(experiment, &key));
@@ -177,7 +183,6 @@ mod tests {
 
     use super::*;
     use crate::experiment_file;
-    use crate::plan::TrialKey;
     use crate::record::Outcome;
     use crate::shard::Shard;
     use crate::store::{LockedDataset, LockedModel, LockedProtocol, ShardStore};
@@ -247,7 +252,8 @@ mod tests {
         store.append(record(&others[0], Status::Timeout, "too slow")).expect("kept");
         store.sync().expect("on the disk");
 
-        let found = survey(folder.path(), &lock, &experiment, &shards).expect("a survey");
+        let found =
+            survey(folder.path(), &lock, &experiment, &shards, &BTreeSet::new()).expect("a survey");
         assert_eq!(found.elsewhere, 1);
         let first = &found.shards[0];
         assert_eq!((first.planned, first.done, first.not_ok, first.circumstances), (8, 2, 2, 0));

@@ -264,6 +264,15 @@ pub fn journals(results: &Path) -> usize {
     entries.filter(|entry| entry.path().extension().is_some_and(|e| e == "log")).count()
 }
 
+/// Complete records in a journal.
+pub fn journal_records(journal: &Path) -> usize {
+    let Ok(listed) = fs::read_dir(journal) else { return 0 };
+    let paths = listed.flatten().map(|entry| entry.path());
+    let logs = paths.filter(|path| path.extension().is_some_and(|e| e == "log"));
+    logs.map(|path| fs::read_to_string(path).unwrap_or_default().matches('\n').count().max(1) - 1)
+        .sum()
+}
+
 /// A text file that must be there.
 pub fn read(path: &Path) -> String {
     fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))

@@ -62,6 +62,7 @@ impl OnHq<'_> {
     pub fn run(&self) -> Result<()> {
         check()?;
         let scripts = self.scripts()?;
+        let _guard = self.order.guard()?;
         let queued = queued(&self.order.work)?;
         if !queued.is_empty() {
             self.order.refuse_others("hq", "hq job cancel")?;

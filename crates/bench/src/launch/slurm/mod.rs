@@ -1,5 +1,6 @@
 //! Shards as an array of Slurm's jobs.
 
+mod check;
 mod talk;
 
 use std::fs;
@@ -32,6 +33,7 @@ pub struct OnSlurm<'a> {
 
 impl OnSlurm<'_> {
     fn scripts(&self) -> Result<Vec<(PathBuf, String)>> {
+        check::options(&self.options)?;
         let work = &self.order.work;
         Ok(vec![
             (work.job_script(), work.slurm_job(&self.options)?),
@@ -71,19 +73,20 @@ impl OnSlurm<'_> {
     pub fn run(&self) -> Result<()> {
         talk::check()?;
         let scripts = self.scripts()?;
+        let _guard = self.order.guard()?;
         let mut queue = talk::queue(&self.order.work)?;
         if !queue.tasks.is_empty() {
             let arrays: Vec<String> = queue.arrays().into_iter().collect();
             self.order.refuse_others("slurm", &format!("scancel {}", arrays.join(" ")))?;
         }
         let limit = talk::array_limit()?;
-        let mut manifest = self.order.write("slurm", scripts, queue.tasks.is_empty())?;
         let mut due = self.order.due()?;
         self.order.say_left_out(&due, &queue.shards());
         if due.is_empty() && queue.tasks.is_empty() && !tables_are_old(&self.order.work.folder) {
             say("all shards are through, and the tables are newer than the journal: nothing to do");
             return Ok(());
         }
+        let mut manifest = self.order.write("slurm", scripts, queue.tasks.is_empty())?;
         for round in 0..ROUNDS {
             if round > 0 {
                 queue = talk::queue(&self.order.work)?;

@@ -35,13 +35,27 @@ pub(crate) const LONGEST_LINE: usize = 1 << 20;
 /// # Errors
 /// [`Error::Io`] if the folder can't be read.
 pub(in crate::store) fn files(folder: &Path) -> Result<Vec<(PathBuf, u64)>> {
+    let with_length = |path: PathBuf| {
+        let length = fs::metadata(&path).map_err(|error| Error::io(&path, error))?.len();
+        Ok((path, length))
+    };
+    paths(folder)?.into_iter().map(with_length).collect()
+}
+
+/// The files of the journal at `folder`, in the order of their names; none of them is asked for anything, of which a
+/// folder may hold very many.
+///
+/// # Errors
+/// [`Error::Io`] if the folder can't be read.
+pub(in crate::store) fn paths(folder: &Path) -> Result<Vec<PathBuf>> {
     let listed = || {
         let mut found = Vec::new();
         for entry in fs::read_dir(folder)? {
-            let path = entry?.path();
-            if path.extension().is_some_and(|ending| ending == "log") {
-                let length = fs::metadata(&path)?.len();
-                found.push((path, length));
+            let entry = entry?;
+            let path = entry.path();
+            let is_log = path.extension().is_some_and(|ending| ending == "log");
+            if is_log && !entry.file_type()?.is_dir() {
+                found.push(path);
             }
         }
         found.sort();

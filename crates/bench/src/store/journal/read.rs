@@ -6,7 +6,7 @@ use std::path::Path;
 
 use rayon::prelude::*;
 
-use super::{HEADER, LONGEST_LINE, decode, files};
+use super::{HEADER, LONGEST_LINE, decode, paths};
 use crate::error::{Error, Result};
 use crate::record::Record;
 
@@ -34,7 +34,7 @@ pub(in crate::store) fn read_some(
     wanted: impl Fn(&Path) -> bool,
     mut keep: impl FnMut(&Path, &str, Record) -> Result<()>,
 ) -> Result<()> {
-    for (path, _) in files(folder)?.into_iter().filter(|(path, _)| wanted(path)) {
+    for path in paths(folder)?.into_iter().filter(|path| wanted(path)) {
         read_up_to(&path, u64::MAX, |_, id, record| keep(&path, id, record))?;
     }
     Ok(())
@@ -78,7 +78,10 @@ pub(super) fn read_file(
     if !HEADER.as_bytes().starts_with(&header) {
         return Err(Trouble::Damage(
             0,
-            format!("no journal of this version, expected {:?}", HEADER.trim_end()),
+            format!(
+                "no journal of this version, expected {:?}; move the file away, its trials run again",
+                HEADER.trim_end()
+            ),
         ));
     }
     let mut at = HEADER.len() as u64;

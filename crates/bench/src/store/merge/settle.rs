@@ -157,8 +157,8 @@ impl<'a> Settling<'a> {
                 Err(Error::io(
                     path(next),
                     format!(
-                        "the trial {key} has another outcome there than in {}; `bench verify` tells which of them \
-                         comes out again",
+                        "the trial {key} has another outcome there than in {}: two kinds of machine or two builds \
+                         computed it; remove one of the files, its trials run again",
                         path(first).display()
                     ),
                 ))
