@@ -48,7 +48,10 @@ impl AttemptName {
     pub fn parse(path: &Path) -> Option<AttemptName> {
         let mut parts = path.file_name()?.to_str()?.split('.');
         let (index, count) = parts.next()?.strip_prefix("shard-")?.split_once("-of-")?;
-        let shard: Shard = format!("{}/{}", number(index)?, number(count)?).parse().ok()?;
+        let shard = Shard { index: number(index)?, parts: number(count)? };
+        if shard.index >= shard.parts {
+            return None;
+        }
         let mut next = || parts.next().map(str::to_owned);
         let (attempt, host) = (next()?, next()?);
         let pid = next()?.parse().ok()?;

@@ -157,9 +157,10 @@ impl History {
         let mut found = Vec::new();
         for entry in listed {
             let path = entry.map_err(|error| Error::io(folder, error))?.path();
-            let name = AttemptName::parse(&path).filter(&wanted);
-            if let (Some(name), Some("started")) = (name, path.extension().and_then(|e| e.to_str()))
-            {
+            if path.extension().is_none_or(|ending| ending != "started") {
+                continue;
+            }
+            if let Some(name) = AttemptName::parse(&path).filter(&wanted) {
                 found.push(History::of(&path, name, trials)?);
             }
         }
