@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
 
 use models::Registry;
 
@@ -16,7 +15,7 @@ use crate::shard::Shards;
 use crate::status::queue::Queue;
 use crate::status::{Row, Status};
 use crate::store::{self, Attempt, AttemptName, LOCK_FILE, Lock, Results, Survey, survey};
-use crate::{files, output};
+use crate::{environment, files, output};
 
 /// Runs the verb.
 ///
@@ -52,7 +51,7 @@ pub fn run(arguments: &StatusArgs, registry: &Registry) -> Result<Exit> {
         only.attempts.extend(unsharded(&folder)?);
     }
     let queue = manifest.as_ref().map(queue).unwrap_or_default();
-    let status = Status::new(&survey, &queue, now());
+    let status = Status::new(&survey, &queue, environment::clock());
     if arguments.csv {
         output::print(&status.csv());
     } else {
@@ -166,12 +165,4 @@ fn again(manifest: Option<&Manifest>, parts: u32) -> String {
         }
         None => "the same `bench sweep` again goes on with what is missing".into(),
     }
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "how long ago a process gave a sign of life; no result depends on it"
-)]
-fn now() -> SystemTime {
-    SystemTime::now()
 }

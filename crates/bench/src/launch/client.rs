@@ -1,7 +1,8 @@
 //! Programs of a queue's, asked once: never waited for longer than a limit.
 
-use std::io::{Read, Seek};
-use std::process::{Command, Stdio};
+use std::fs::File;
+use std::io::{self, Read, Seek};
+use std::process::{Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result};
@@ -14,13 +15,15 @@ const LOOK_EVERY: Duration = Duration::from_millis(10);
 
 /// What a client said.
 #[derive(Clone, Debug)]
-pub(super) struct Answer {
+pub(crate) struct Answer {
     /// True if it ended with 0.
-    pub(super) ok: bool,
+    pub ok: bool,
+    /// How it ended, if it did within the time that it had.
+    pub how: Option<ExitStatus>,
     /// Its standard output.
-    pub(super) out: String,
+    pub out: String,
     /// Its standard error, or why there is none.
-    pub(super) error: String,
+    pub error: String,
 }
 
 /// True if `program` is on the path.
@@ -36,21 +39,25 @@ pub(super) fn is_there(program: &str) -> bool {
 ///
 /// # Errors
 /// [`Error::Input`] if it can't be started.
-pub(super) fn ask(program: &str, arguments: &[String]) -> Result<Answer> {
-    let refused = |what: &dyn std::fmt::Display| Error::input(format!("{program}: {what}"));
-    let files = tempfile::tempfile().and_then(|out| Ok((out, tempfile::tempfile()?)));
-    let (mut out, mut error) = files.map_err(|error| refused(&error))?;
+pub(crate) fn ask(program: &str, arguments: &[String]) -> Result<Answer> {
+    run(Command::new(program).args(arguments), LIMIT)
+        .map_err(|error| Error::input(format!("{program}: {error}")))
+}
+
+/// As [`ask`], of any command and within any time.
+///
+/// # Errors
+/// What the system says if it can't be started.
+pub(crate) fn run(command: &mut Command, limit: Duration) -> io::Result<Answer> {
     // Files and not pipes: nobody has to read along, and what the client has started can't hold them open.
-    let streams = out.try_clone().and_then(|out| Ok((out, error.try_clone()?)));
-    let (to_out, to_error) = streams.map_err(|error| refused(&error))?;
-    let mut command = Command::new(program);
-    command.args(arguments).stdin(Stdio::null()).stdout(to_out).stderr(to_error);
-    let mut child = command.spawn().map_err(|error| refused(&error))?;
+    let (mut out, mut error) = (tempfile::tempfile()?, tempfile::tempfile()?);
+    command.stdin(Stdio::null()).stdout(out.try_clone()?).stderr(error.try_clone()?);
+    let mut child = command.spawn()?;
     let started = Instant::now();
-    let status = loop {
-        match child.try_wait().map_err(|error| refused(&error))? {
+    let how = loop {
+        match child.try_wait()? {
             Some(status) => break Some(status),
-            None if started.elapsed() > LIMIT => {
+            None if started.elapsed() > limit => {
                 let _ = child.kill();
                 let _ = child.wait();
                 break None;
@@ -58,15 +65,14 @@ pub(super) fn ask(program: &str, arguments: &[String]) -> Result<Answer> {
             None => std::thread::sleep(LOOK_EVERY),
         }
     };
-    let text = |file: &mut std::fs::File| {
+    let text = |file: &mut File| {
         let mut bytes = Vec::new();
-        let read = file.rewind().and_then(|()| file.read_to_end(&mut bytes));
-        read.map_err(|error| refused(&error))?;
-        Ok::<_, Error>(String::from_utf8_lossy(&bytes).trim().to_owned())
+        file.rewind().and_then(|()| file.read_to_end(&mut bytes))?;
+        io::Result::Ok(String::from_utf8_lossy(&bytes).trim().to_owned())
     };
     let (out, mut error) = (text(&mut out)?, text(&mut error)?);
-    if status.is_none() {
-        error = format!("no answer within {} s {error}", LIMIT.as_secs()).trim().to_owned();
+    if how.is_none() {
+        error = format!("no answer within {} s {error}", limit.as_secs_f64()).trim().to_owned();
     }
-    Ok(Answer { ok: status.is_some_and(|status| status.success()), out, error })
+    Ok(Answer { ok: how.is_some_and(|status| status.success()), how, out, error })
 }

@@ -3,13 +3,14 @@
 //! Everything that a launch keeps is in the folder `launch/` of the results: the manifest `launch.toml`, the frozen
 //! settings, the scripts that the jobs run, a copy of the program and their logs.
 
-mod client;
+pub(crate) mod client;
 mod folder;
 pub mod hq;
 mod manifest;
+pub(crate) mod names;
 mod order;
 pub mod quote;
-mod ranges;
+pub(crate) mod ranges;
 pub mod script;
 pub mod slurm;
 

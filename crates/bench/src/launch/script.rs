@@ -141,7 +141,7 @@ impl Work {
         Ok(format!(
             "#!/bin/bash\n# {what} Written by `bench launch`.\n{}\
              RESULTS={}\nHERE={}\nSHARDS={}\nREQUEUES={}\nCPUS={}\nPARTING={PARTING}\nGRACE={GRACE}\nPATIENCE={PATIENCE}\n\
-             PROGRAM=({})\nSWEEP=({})\nRETRY=({retry})\n{body}",
+             PROGRAM=({})\nSWEEP=({})\nRETRY=({retry})\n{TASK}{body}",
             directives(lines),
             words([path(&self.folder)?])?,
             words([path(&self.here)?])?,
@@ -154,6 +154,8 @@ impl Work {
     }
 }
 
+/// What tasks of every queue share.
+const TASK: &str = include_str!("task.sh");
 const SLURM_BODY: &str = include_str!("slurm/job.sh");
 const MERGE_BODY: &str = include_str!("slurm/merge.sh");
 const HQ_BODY: &str = include_str!("hq/job.sh");

@@ -3,17 +3,13 @@
 use std::collections::BTreeSet;
 use std::io::ErrorKind;
 use std::process::Command;
-use std::sync::atomic::AtomicBool;
-use std::sync::mpsc::SyncSender;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use crate::process::{Process, Waited, each_line};
+use crate::launch::client;
+use crate::launch::names::array_offset;
 
 /// A controller that takes longer has other troubles than this question.
 const LIMIT: Duration = Duration::from_secs(10);
-
-/// No line of an answer is longer.
-const LONGEST_LINE: usize = 200;
 
 /// Which shards have a task in the queue.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -43,7 +39,8 @@ impl Queue {
         for line in lines {
             let words: Vec<&str> = line.split_whitespace().collect();
             let &[index, state, name] = &words[..] else { continue };
-            let (Some(offset), Ok(index)) = (offset(name, job_name), index.parse::<u32>()) else {
+            let (Some(offset), Ok(index)) = (array_offset(job_name, name), index.parse::<u32>())
+            else {
                 continue;
             };
             let shard = offset.saturating_add(index);
@@ -64,36 +61,20 @@ impl Queue {
     }
 }
 
-/// The shard of an array's task 0, by the array's name; `None` if it is no array of this launch.
-fn offset(name: &str, job_name: &str) -> Option<u32> {
-    match name.strip_prefix(job_name)? {
-        "" => Some(0),
-        rest => rest.strip_prefix('+')?.parse().ok(),
-    }
-}
-
 /// What `command` prints within `limit`, line by line; nothing if there is no such program.
 fn answer(command: &mut Command, limit: Duration) -> Result<Vec<String>, String> {
-    let started = Instant::now();
-    let read = |output, lines: SyncSender<String>| {
-        each_line(output, LONGEST_LINE, |line| drop(lines.send(line)));
-    };
-    let mut process = match Process::start(command, read) {
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
-        process => process.map_err(|error| error.to_string())?,
-    };
-    let mut lines = Vec::new();
-    loop {
-        let left = limit.saturating_sub(started.elapsed());
-        match process.wait(Some(left), &AtomicBool::new(false)) {
-            Waited::Reply(line) => lines.push(line),
-            Waited::Gone => break,
-            Waited::TimedOut => return Err(format!("no answer within {} s", limit.as_secs_f64())),
-            Waited::Stopped => return Err("interrupted".into()),
+    match client::run(command, limit) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) => Err(error.to_string()),
+        Ok(answer) if answer.ok => Ok(answer.out.lines().map(str::to_owned).collect()),
+        Ok(answer) => {
+            let said = answer.error.lines().collect::<Vec<_>>().join(" ");
+            Err(match answer.how {
+                Some(how) => format!("{how}: {said}"),
+                None => said,
+            })
         }
     }
-    let ended = process.last_words();
-    if ended.starts_with("exit status: 0") { Ok(lines) } else { Err(ended) }
 }
 
 #[cfg(test)]

@@ -147,15 +147,7 @@ fn frequency(per_second: f64) -> String {
 
 /// Ascending numbers as `0-3, 5`.
 fn ranges(numbers: &[u32]) -> String {
-    let runs = numbers.chunk_by(|a, b| a + 1 == *b);
-    let words: Vec<String> = runs
-        .map(|run| match run {
-            [one] => one.to_string(),
-            [first, .., last] => format!("{first}-{last}"),
-            [] => String::new(),
-        })
-        .collect();
-    words.join(", ")
+    crate::launch::ranges::ranges(numbers).replace(',', ", ")
 }
 
 #[cfg(test)]

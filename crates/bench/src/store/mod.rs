@@ -55,8 +55,6 @@ pub struct Store {
     writer: journal::Writer,
     /// The journal's files and their lengths as they were read.
     seen: Vec<(PathBuf, u64)>,
-    /// What this process runs on, to be kept beside its journal.
-    machine: Option<String>,
 }
 
 /// What a publication found when it wrote trials that it ran over older tables.
@@ -97,7 +95,6 @@ impl Store {
             fresh: BTreeSet::new(),
             writer: journal::Writer::new(journal, disk),
             seen: Vec::new(),
-            machine: None,
             lock,
         };
         store.read()?;
@@ -167,11 +164,7 @@ impl Store {
         let id = self.ids.id(&record.key).ok_or_else(|| {
             Error::input(format!("{}: its model is not in {LOCK_FILE}", record.key))
         })?;
-        let first = self.writer.path().is_none();
         self.writer.append(&id, &record)?;
-        if first {
-            self.write_machine()?;
-        }
         self.fresh.insert(record.key.clone());
         self.records.insert(record.key.clone(), record);
         Ok(())
@@ -190,17 +183,7 @@ impl Store {
     /// # Errors
     /// [`Error::Io`].
     pub fn set_machine(&mut self, text: String) -> Result<()> {
-        self.machine = Some(text);
-        self.write_machine()
-    }
-
-    fn write_machine(&self) -> Result<()> {
-        match (self.writer.path(), &self.machine) {
-            (Some(log), Some(text)) => {
-                files::write_whole(&log.with_extension("toml"), text.as_bytes())
-            }
-            _ => Ok(()),
-        }
+        self.writer.set_machine(text)
     }
 
     /// True if this process has computed anything.

@@ -26,9 +26,6 @@ pub struct ShardStore {
     deaths: BTreeMap<TrialKey, usize>,
     writer: journal::Writer,
     starts: Arc<Starts>,
-    /// What this process runs on, to be kept beside its journal.
-    machine: Option<String>,
-    machine_path: PathBuf,
 }
 
 impl ShardStore {
@@ -56,7 +53,6 @@ impl ShardStore {
         let number = format!("a{}", earlier.len());
         let name = || AttemptName::of_this_process(shard, attempt.unwrap_or(&number));
         let (name, starts) = Starts::create(&journal, name)?;
-        let machine_path = journal.join(format!("{name}.toml"));
         let writer = journal::Writer::named(journal, name.to_string(), Box::new(FileSystem));
         Ok(ShardStore {
             folder: folder.to_owned(),
@@ -65,8 +61,6 @@ impl ShardStore {
             deaths,
             writer,
             starts: Arc::new(starts),
-            machine: None,
-            machine_path,
         })
     }
 
@@ -100,11 +94,7 @@ impl ShardStore {
             .ids
             .id(&record.key)
             .ok_or_else(|| Error::input(format!("{}: its model is not in the lock", record.key)))?;
-        let first = self.writer.path().is_none();
         self.writer.append(&id, &record)?;
-        if first {
-            self.write_machine()?;
-        }
         self.records.insert(record.key.clone(), record);
         Ok(())
     }
@@ -122,15 +112,7 @@ impl ShardStore {
     /// # Errors
     /// [`Error::Io`].
     pub fn set_machine(&mut self, text: String) -> Result<()> {
-        self.machine = Some(text);
-        self.write_machine()
-    }
-
-    fn write_machine(&self) -> Result<()> {
-        match (self.writer.path(), &self.machine) {
-            (Some(_), Some(text)) => files::write_whole(&self.machine_path, text.as_bytes()),
-            _ => Ok(()),
-        }
+        self.writer.set_machine(text)
     }
 
     /// Notes that this attempt ends by itself, well or not: no trial took it down.

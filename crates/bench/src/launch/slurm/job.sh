@@ -7,17 +7,8 @@ task=${SLURM_ARRAY_JOB_ID}_${SLURM_ARRAY_TASK_ID}
 export BENCH_ATTEMPT=slurm-$task-r${SLURM_RESTART_COUNT:-0}
 failures=$RESULTS/launch/failures/$task
 
-say() { echo "$(date -u +%FT%TZ) shard $shard, $BENCH_ATTEMPT on ${SLURMD_NODENAME:-$HOSTNAME}: $*"; }
-
 # True if this attempt has written a trial: its file has more than the first line.
 progress() { [ "$(cat -- "$RESULTS"/journal/shard-*."$BENCH_ATTEMPT".*.log 2>/dev/null | head -n 2 | wc -l)" -gt 1 ]; }
-
-# Tells the next attempt, and `bench status`, that this one was killed.
-mark_died() {
-  for started in "$RESULTS"/journal/shard-*."$BENCH_ATTEMPT".*.started; do
-    if [ -e "$started" ]; then : > "${started%.started}.died"; fi
-  done
-}
 
 # Counts a slot that ended badly; true while there may be another. Only this task writes the file.
 may_fail() {
@@ -44,35 +35,11 @@ retry=()
 # Once: what fails in every slot would take all of each.
 if [ "${SLURM_RESTART_COUNT:-0}" = 0 ]; then retry=("${RETRY[@]}"); fi
 
-# USR1 comes before the time limit ends, to this script alone. TERM comes from scancel, or from whoever else wants the
-# machine, and nobody wants the task back then. It reaches bench as well, as a rule: told a second time, bench would
-# leave at once, without a word. So only a bench that is still there after a while is told by us.
-child='' why='' signalled='' told='' reminder=''
-forward() { if [ -n "$child" ] && [ -z "$told" ]; then told=1 && kill -TERM "$child" 2>/dev/null; fi; }
-remind() { (sleep "$PATIENCE"; forward) > /dev/null 2>&1 & reminder=$!; }
+# USR1 comes before the time limit ends, to this script alone; TERM from scancel, and nobody wants the task back then.
 trap 'why=limit; signalled=1; forward' USR1
 trap 'why=cancel; signalled=1; remind' TERM
-say "begins"
-"${PROGRAM[@]}" "${SWEEP[@]}" "${retry[@]}" --jobs "${SLURM_CPUS_PER_TASK:-$CPUS}" --shard "$shard/$SHARDS" &
-child=$!
-if [ -n "$signalled" ]; then forward; fi
-
-# A trapped signal ends `wait` early, with a code of its own.
-code=127
-while :; do
-  signalled=''
-  wait "$child"
-  new=$?
-  if [ "$new" != 127 ]; then code=$new; fi
-  if [ -z "$signalled" ]; then break; fi
-done
-
-if [ -n "$reminder" ]; then kill "$reminder" 2>/dev/null; fi
-
-# Asked to stop: 130 by bench itself, 143 before it listens.
-killed=''
-if [ "$code" -ge 128 ] && [ "$code" != 130 ] && [ "$code" != 143 ]; then
-  killed=1
+run_shard "${SLURM_CPUS_PER_TASK:-$CPUS}"
+if was_killed; then
   mark_died
   sleep "$GRACE" # what killed it may be on its way to this script, too
 fi
@@ -87,7 +54,7 @@ elif [ "$why" = limit ]; then
   else
     say "no trial within the time limit, again: not requeued"
   fi
-elif [ -z "$why" ] && [ -n "$killed" ]; then
+elif [ -z "$why" ] && was_killed; then
   if may_fail "killed, $code"; then
     requeue
   else

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result};
 use crate::launch::client::{Answer, ask, is_there};
+use crate::launch::names::{array_name, array_offset};
 use crate::launch::quote;
 use crate::launch::ranges::ranges;
 use crate::launch::script::Work;
@@ -90,21 +91,13 @@ pub(super) fn array_arguments(
         let numbers: Vec<u32> = chunk.shards.iter().map(|shard| shard - chunk.offset).collect();
         vec![
             "--parsable".to_owned(),
-            format!("--job-name={}", array_name(work, chunk.offset)),
+            format!("--job-name={}", array_name(&work.name, chunk.offset)),
             format!("--array={}{}", ranges(&numbers), each.as_deref().unwrap_or_default()),
             script.clone(),
             chunk.offset.to_string(),
         ]
     };
     Ok(chunks.iter().map(of_chunk).collect())
-}
-
-/// The offset is part of the name: `squeue` tells a task's number, not what the script was given.
-fn array_name(work: &Work, offset: u32) -> String {
-    match offset {
-        0 => work.name.clone(),
-        offset => format!("{}+{offset}", work.name),
-    }
 }
 
 /// Arguments of `sbatch` for a merge when all of `arrays` have ended, however they end.
@@ -177,10 +170,7 @@ fn parse_queue(work: &Work, text: &str) -> Queue {
 }
 
 fn offset(work: &Work, name: &str) -> Option<u32> {
-    match name.strip_prefix(&*work.name)? {
-        "" => Some(0),
-        rest => rest.strip_prefix('+')?.parse().ok(),
-    }
+    array_offset(&work.name, name)
 }
 
 /// Numbers of an array are below this.
@@ -366,8 +356,11 @@ mod tests {
     #[test]
     fn a_refusal_says_what_to_do() {
         let said = |error: &str| {
-            refused("sbatch", &Answer { ok: false, out: String::new(), error: error.into() })
-                .to_string()
+            refused(
+                "sbatch",
+                &Answer { ok: false, how: None, out: String::new(), error: error.into() },
+            )
+            .to_string()
         };
         assert!(said("error: Unable to contact slurm controller").contains("try again later"));
         assert!(said("Could not establish a configuration source").contains("set SLURM_CONF"));

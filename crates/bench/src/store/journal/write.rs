@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::{HEADER, encode};
 use crate::error::{Error, Result};
-use crate::files::Unfinished;
+use crate::files::{self, Unfinished};
 use crate::record::Record;
 use crate::store::disk::{Disk, FileSystem, Log, sync_folder};
 
@@ -25,6 +25,8 @@ pub(in crate::store) struct Writer {
     disk: Box<dyn Disk>,
     open: Option<Open>,
     synced: Instant,
+    /// What this process runs on, as text in TOML: kept beside the file, once there is one.
+    machine: Option<String>,
     /// Set by the first failure: what follows it in the file can't be trusted, so nothing may.
     broken: bool,
 }
@@ -69,7 +71,15 @@ impl Open {
 impl Writer {
     /// A writer for the journal at `folder`.
     pub(in crate::store) fn new(folder: PathBuf, disk: Box<dyn Disk>) -> Self {
-        Writer { folder, stem: None, disk, open: None, synced: Instant::now(), broken: false }
+        Writer {
+            folder,
+            stem: None,
+            disk,
+            open: None,
+            synced: Instant::now(),
+            machine: None,
+            broken: false,
+        }
     }
 
     /// A writer whose file is called `stem`, which nobody else uses.
@@ -88,13 +98,33 @@ impl Writer {
     /// [`Error::Io`]: the record may not be there, all before it are. Nothing can be written after an error.
     pub(in crate::store) fn append(&mut self, id: &str, record: &Record) -> Result<()> {
         let line = encode(id, record)?;
+        let first = self.open.is_none();
         self.guarded(|writer| {
             if writer.open.is_none() {
                 writer.open = Some(create(&writer.folder, writer.stem.as_deref(), &*writer.disk)?);
             }
             writer.open.as_mut().map_or(Ok(()), |open| open.write(line.as_bytes()))
         })?;
-        self.sync_if_due()
+        self.sync_if_due()?;
+        if first { self.write_machine() } else { Ok(()) }
+    }
+
+    /// Keeps what this process runs on, as text in TOML, beside the file, once there is one.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub(in crate::store) fn set_machine(&mut self, text: String) -> Result<()> {
+        self.machine = Some(text);
+        self.write_machine()
+    }
+
+    fn write_machine(&self) -> Result<()> {
+        match (self.path(), &self.machine) {
+            (Some(log), Some(text)) => {
+                files::write_whole(&log.with_extension("toml"), text.as_bytes())
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Makes sure that no record waits longer than [`SYNC_EVERY`] for the disk; to be called now and then.
